@@ -30,6 +30,10 @@ type Program struct {
 	Insns []isa.Insn
 	Maps  []*Map
 
+	// BadFDs are the slots of LdImm64s whose Imm is, on purpose, a descriptor that is no map, not an index
+	// into Maps ("fd %d is not pointing to valid bpf_map"). Usually nil.
+	BadFDs map[int]bool
+
 	BTF   *BTF       // types of the program; nil if it has none
 	Funcs []FuncInfo // func_info, by Insn
 	Lines []LineInfo // line_info, by Insn
