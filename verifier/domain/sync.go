@@ -1,0 +1,92 @@
+package domain
+
+// This file implements Sync, the mutual reduction of the five parts of a Scalar.
+
+// Sync makes each part of s know what the others imply, as far as Linux draws the conclusion: it
+// makes a fixed number of rounds rather than reach a fixpoint.
+func (s *Scalar) Sync() { sync[w64, w32](s) }
+
+func sync[W, H width](s *Scalar) {
+	w, h, t := s.word(), s.half(), s.Bits
+
+	meetBits[W](&w, t)
+	meetBits[H](&h, t.low(nbits[H]()))
+	for range 3 {
+		w0, h0 := w, h
+		halfFromWord[W, H](&h, &w)
+		crossSign[H](&h)
+		crossSign[W](&w)
+		wordFromHalf[W, H](&w, &h)
+		if w == w0 && h == h0 {
+			break // another round would find nothing either
+		}
+	}
+	t = t.Intersect(TnumRange(w.umin, w.umax).low(nbits[W]()))
+	t = t.withLow(t.low(nbits[H]()).Intersect(TnumRange(h.umin, h.umax).low(nbits[H]())), nbits[H]())
+	meetBits[W](&w, t)
+	meetBits[H](&h, t.low(nbits[H]()))
+
+	s.Bits = t
+	s.setWord(w)
+	s.setHalf(h)
+}
+
+// crossSign lets the two readings of one word narrow each other.
+func crossSign[W width](r *span) {
+	// Unsigned bounds on the same side of the sign change are signed bounds too.
+	if lo, hi := sext[W](r.umin), sext[W](r.umax); lo <= hi {
+		r.meetS(lo, hi)
+	}
+	lo, hi := trunc[W](uint64(r.smin)), trunc[W](uint64(r.smax))
+	switch {
+	case lo <= hi:
+		r.meetU(lo, hi)
+	case nbits[W]() != 64 && nbits[W]() != 8 && nbits[W]() != 6 && nbits[W]() != 4:
+	case r.umax < lo:
+		// In the unsigned reading the signed range is 0..hi and lo..2^W-1. Only the first is possible.
+		r.smin = sext[W](r.umin)
+		r.umax = min(r.umax, hi)
+	case r.umin > hi:
+		r.smax = sext[W](r.umax)
+		r.umin = max(r.umin, lo)
+	}
+}
+
+// halfFromWord narrows the low half by either range of the whole word.
+func halfFromWord[W, H width](h, w *span) {
+	lowOfRange[W, H](h, w.umin, w.umax)
+	lowOfRange[W, H](h, trunc[W](uint64(w.smin)), trunc[W](uint64(w.smax)))
+}
+
+// lowOfRange narrows h by the low halves of lo, lo+1, ..., hi.
+func lowOfRange[W, H width](h *span, lo, hi uint64) {
+	n := nbits[H]()
+	ulo, uhi := trunc[H](lo), trunc[H](hi)
+	slo, shi := sext[H](lo), sext[H](hi)
+	switch {
+	case lo>>n == hi>>n:
+		// The high half is fixed, so the low half runs from ulo to uhi.
+		if ulo <= uhi {
+			h.meetU(ulo, uhi)
+		}
+		if slo <= shi {
+			h.meetS(slo, shi)
+		}
+	case trunc[H](lo>>n+1) == hi>>n && slo < 0 && shi >= 0:
+		// The high half steps once, where the low half passes from all ones to zero: a range around 0
+		// in the signed reading.
+		h.meetS(slo, shi)
+	}
+}
+
+// wordFromHalf narrows the whole word by its low half.
+func wordFromHalf[W, H width](w, h *span) {
+	low := maxU[H]()
+	// A bound with its low half replaced by the bound of that half.
+	w.meetU(w.umin&^low|h.umin, w.umax&^low|h.umax)
+	w.meetS(w.smin&^int64(low)|int64(h.umin), w.smax&^int64(low)|int64(h.umax))
+	// A word that is the sign extension of its low half has the signed range of that half.
+	if w.smin >= minS[H]() && w.smax <= maxS[H]() {
+		w.meetS(h.smin, h.smax)
+	}
+}
