@@ -30,8 +30,8 @@ func TestEveryCaseIsAProgram(t *testing.T) {
 	for _, c := range s.Cases {
 		p, err := c.Program()
 		require.NoError(t, err)
-		require.Len(t, p.Insns, len(c.Insns)/8, c.ID)
-		require.Len(t, p.Maps, len(c.Maps), c.ID)
+		require.Equal(t, len(c.Insns)/8, len(p.Insns), c.ID)
+		require.Equal(t, len(c.Maps), len(p.Maps), c.ID)
 		if p.BTF != nil {
 			require.NoError(t, p.BTF.Err, c.ID)
 		}
