@@ -1,5 +1,7 @@
 package domain
 
+import "math/bits"
+
 // This file implements changes of width: loads, sign extensions and byte swaps.
 
 // Truncate makes x the zero extension of its low size bytes (1, 2, 4 or 8), as a load of that size does.
@@ -87,5 +89,14 @@ const (
 )
 
 // SwapBytes makes x the result of a byte order instruction on its low n bits (16, 32 or 64).
-// Linux 6.18 does not follow them.
-func (x *Scalar) SwapBytes(Order, uint) { x.SetUnknown() }
+// Of a reversal Linux follows the known bits only.
+func (x *Scalar) SwapBytes(o Order, n uint) {
+	if o == ToLE {
+		x.Truncate(n / 8)
+		return
+	}
+	t := Tnum{bits.ReverseBytes64(x.Bits.Value), bits.ReverseBytes64(x.Bits.Mask)}.Rsh(64 - n)
+	*x = Unknown()
+	x.Bits = t
+	x.Sync()
+}

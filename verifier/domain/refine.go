@@ -99,12 +99,21 @@ func disjoint(a, b span) bool {
 }
 
 // Refine narrows x and y to what is possible if the condition holds; for the branch not taken, pass
-// c.Not(). x and y may be the same Scalar. It tells whether both are consistent afterwards. If not, no
-// execution takes this branch, but Linux has not noticed (Decide gave -1): it reports the Violation,
-// forgets the ranges with SetUnbounded, and verifies the branch all the same.
+// c.Not(). x and y may be the same Scalar.
+//
+// If one of them comes out contradictory, no execution takes this branch, but Decide has not noticed.
+// Linux then forgets that operand's ranges and verifies the branch all the same; so does Refine, and it
+// gives false.
 func Refine(c Cond, is32 bool, x, y *Scalar) bool {
 	refine[w64, w32](c, is32, x, y)
-	return x.Violation() == "" && y.Violation() == ""
+	okX, okY := x.Violation() == "", y.Violation() == ""
+	if !okX {
+		x.SetUnbounded()
+	}
+	if !okY {
+		y.SetUnbounded()
+	}
+	return okX && okY
 }
 
 func refine[W, H width](c Cond, is32 bool, x, y *Scalar) {
@@ -113,6 +122,10 @@ func refine[W, H width](c Cond, is32 bool, x, y *Scalar) {
 		// x > y is y < x: from here on, only "less".
 		x, y = y, x
 		c ^= Gt ^ Lt // swaps Gt with Lt and Ge with Le, likewise signed
+	}
+	if c == Set || c == NSet {
+		refineMask[W, H](c, is32, x, y)
+		return
 	}
 	a, b, s, t := x.word(), y.word(), x.Bits, y.Bits
 	if is32 {
@@ -139,6 +152,31 @@ func refine[W, H width](c Cond, is32 bool, x, y *Scalar) {
 	}
 }
 
+// refineMask learns from x & y being zero or not, if y (or x) is constant.
+func refineMask[W, H width](c Cond, is32 bool, x, y *Scalar) {
+	word := maxU[W]()
+	if is32 {
+		word = maxU[H]()
+	}
+	if y.Bits.Mask&word != 0 {
+		x, y = y, x
+	}
+	mask := y.Bits.Value & word
+	switch {
+	case y.Bits.Mask&word != 0:
+	case c == NSet:
+		// Linux forgets the ranges, lest they contradict the new bits on a dead branch.
+		t := x.Bits.And(Tnum{Value: ^mask})
+		setUnknown[W, H](x)
+		x.Bits = t
+		sync[W, H](x)
+	case mask&(mask-1) == 0 && mask != 0:
+		// Only one bit can have made the condition true.
+		x.Bits = x.Bits.Or(Tnum{Value: mask})
+		sync[W, H](x)
+	}
+}
+
 // refineSpan narrows two W-bit words a and b with known bits s and t.
 func refineSpan[W width](c Cond, a, b *span, s, t *Tnum) {
 	switch c {
@@ -152,17 +190,6 @@ func refineSpan[W width](c Cond, a, b *span, s, t *Tnum) {
 		}
 		if t.Mask == 0 {
 			trimEdge[W](a, t.Value)
-		}
-	case Set, NSet:
-		if t.Mask != 0 {
-			s, t = t, s
-		}
-		switch {
-		case t.Mask != 0:
-		case c == NSet:
-			*s = s.And(Tnum{Value: trunc[W](^t.Value)})
-		case t.Value != 0 && t.Value&(t.Value-1) == 0:
-			*s = s.Or(*t) // only one bit can have made the condition true
 		}
 	case Le:
 		a.umax = min(a.umax, b.umax)

@@ -104,10 +104,11 @@ func mulSpan[W width](x, y span) span {
 	return r
 }
 
-// lshSpan shifts the unsigned bounds if no set bit can be lost; the signed bounds are given up.
+// lshSpan shifts the unsigned bounds if no set bit can be lost (Linux stops a little short of that);
+// the signed bounds are given up.
 func lshSpan[W width](x span, n uint) span {
 	r := fullSpan[W]()
-	if x.umax <= maxU[W]()>>n {
+	if x.umax <= 1<<(nbits[W]()-1-n) {
 		r.umin, r.umax = x.umin<<n, x.umax<<n
 	}
 	return r

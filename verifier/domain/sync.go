@@ -9,8 +9,10 @@ func (s *Scalar) Sync() { sync[w64, w32](s) }
 func sync[W, H width](s *Scalar) {
 	w, h, t := s.word(), s.half(), s.Bits
 
-	meetBits[W](&w, t)
-	meetBits[H](&h, t.low(nbits[H]()))
+	if v, ok := meetBoth[W, H](&w, &h, t); ok {
+		setConst[W, H](s, v)
+		return
+	}
 	for range 3 {
 		w0, h0 := w, h
 		halfFromWord[W, H](&h, &w)
@@ -23,12 +25,33 @@ func sync[W, H width](s *Scalar) {
 	}
 	t = t.Intersect(TnumRange(w.umin, w.umax).low(nbits[W]()))
 	t = t.withLow(t.low(nbits[H]()).Intersect(TnumRange(h.umin, h.umax).low(nbits[H]())), nbits[H]())
-	meetBits[W](&w, t)
-	meetBits[H](&h, t.low(nbits[H]()))
-
+	if v, ok := meetBoth[W, H](&w, &h, t); ok {
+		setConst[W, H](s, v)
+		return
+	}
 	s.Bits = t
 	s.setWord(w)
 	s.setHalf(h)
+}
+
+// meetBoth narrows word and half by the known bits. It tells the only word that has the known bits and
+// lies in the unsigned range, if there is but one.
+func meetBoth[W, H width](w, h *span, t Tnum) (only uint64, ok bool) {
+	meetBits[H](h, t.low(nbits[H]()))
+	meetBits[W](w, t)
+	if t.Mask&(t.Mask+1) == 0 {
+		return 0, false // the unknown bits are the lowest ones: all of a range has them
+	}
+	only, ok = t.next(w.umin)
+	if !ok || only > w.umax {
+		return 0, false
+	}
+	if only != t.Max() {
+		if after, ok := t.next(only + 1); ok && after <= w.umax {
+			return 0, false
+		}
+	}
+	return only, true
 }
 
 // crossSign lets the two readings of one word narrow each other.
@@ -41,7 +64,6 @@ func crossSign[W width](r *span) {
 	switch {
 	case lo <= hi:
 		r.meetU(lo, hi)
-	case nbits[W]() != 64 && nbits[W]() != 8 && nbits[W]() != 6 && nbits[W]() != 4:
 	case r.umax < lo:
 		// In the unsigned reading the signed range is 0..hi and lo..2^W-1. Only the first is possible.
 		r.smin = sext[W](r.umin)
@@ -85,8 +107,9 @@ func wordFromHalf[W, H width](w, h *span) {
 	// A bound with its low half replaced by the bound of that half.
 	w.meetU(w.umin&^low|h.umin, w.umax&^low|h.umax)
 	w.meetS(w.smin&^int64(low)|int64(h.umin), w.smax&^int64(low)|int64(h.umax))
-	// A word that is the sign extension of its low half has the signed range of that half.
-	if w.smin >= minS[H]() && w.smax <= maxS[H]() {
-		w.meetS(h.smin, h.smax)
+	// A word that is the sign extension of its low half equals that half if its sign is known to be
+	// clear. The unsigned bounds of the word are lost if they were tighter: so does Linux.
+	if h.smin >= 0 && w.smin >= minS[H]() && w.smax <= maxS[H]() {
+		*w = span{h.smin, h.smax, uint64(h.smin), uint64(h.smax)}
 	}
 }

@@ -164,6 +164,29 @@ func (t Tnum) ConstSubreg(v uint32) Tnum { return t.WithSubreg(TnumConst(uint64(
 // SubregIsConst tells that the low 32 bits are all known.
 func (t Tnum) SubregIsConst() bool { return uint32(t.Mask) == 0 }
 
+// next is the least word of t that is not below v.
+func (t Tnum) next(v uint64) (least uint64, ok bool) {
+	wrong := (v ^ t.Value) &^ t.Mask // known bits that v has not
+	if wrong == 0 {
+		return v, true
+	}
+	// Below the highest wrong bit, anything goes if t has a one there: the smallest is best. Otherwise a
+	// free zero above it must become one.
+	top := uint64(1) << (63 - bits.LeadingZeros64(wrong))
+	below := top | (top - 1)
+	if v&top != 0 {
+		free := t.Mask &^ v &^ below
+		if free == 0 {
+			return 0, false
+		}
+		top = free & -free
+		below = top | (top - 1)
+		v |= top
+		return v&^(top-1) | t.Value&(top-1), true
+	}
+	return v&^below | t.Value&below, true
+}
+
 // String spells the Tnum as the kernel does: "(0x0; 0xff)".
 func (t Tnum) String() string { return string(t.AppendText(nil)) }
 
