@@ -1,14 +1,17 @@
 package oracle
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 
+	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
 	"github.com/skepbpf/skep/isa"
@@ -24,12 +27,22 @@ type Kernel struct {
 	maps map[*object.Map]*held
 	btfs map[*object.BTF]*held
 	logs sync.Pool // *[]byte: a fresh buffer for every load costs more than most verifications
+
+	btf func() (*object.BTF, error)
 }
 
 // Open asks whether programs can be loaded here: it loads one.
 func Open() (*Kernel, error) {
 	k := &Kernel{maps: map[*object.Map]*held{}, btfs: map[*object.BTF]*held{}}
 	k.logs.New = func() any { b := make([]byte, 1<<20); return &b }
+	k.btf = sync.OnceValues(func() (*object.BTF, error) {
+		raw, err := os.ReadFile("/sys/kernel/btf/vmlinux")
+		if err != nil {
+			return nil, fmt.Errorf("oracle: the kernel's BTF: %w", err)
+		}
+		spec, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
+		return &object.BTF{Raw: raw, Spec: spec, Err: err}, nil
+	})
 	var u unix.Utsname
 	if err := unix.Uname(&u); err == nil {
 		k.release = unix.ByteSliceToString(u.Release[:])
@@ -67,6 +80,10 @@ func (k *Kernel) Close() {
 
 // Release is the version of the kernel as uname gives it: "6.18.44-generic".
 func (k *Kernel) Release() string { return k.release }
+
+// BTF gives the kernel's types: the ids in Program.AttachID and in calls of kernel functions must be
+// those. It is read and parsed once.
+func (k *Kernel) BTF() (*object.BTF, error) { return k.btf() }
 
 // Load loads the program. What the kernel answers is in the Result; an error means that it could not be
 // asked. An accepted program stays loaded until Result.Close.

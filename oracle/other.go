@@ -23,6 +23,9 @@ func (*Kernel) Close() {}
 // Release is the version of the kernel.
 func (*Kernel) Release() string { return "" }
 
+// BTF answers ErrUnavailable.
+func (*Kernel) BTF() (*object.BTF, error) { return nil, errOther }
+
 // Load answers ErrUnavailable.
 func (*Kernel) Load(*object.Program, Options) (*Result, error) { return nil, errOther }
 

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -50,6 +51,19 @@ func (s *Set) Kernel(version string) (*Kernel, error) {
 		return nil, fmt.Errorf("corpus: %s: %w", name, k.BTF.Err)
 	}
 	s.kernels[version] = k
+	return k, nil
+}
+
+// KernelOf gives the kernel with that BTF, for instance the running one's (/sys/kernel/btf/vmlinux): builds of
+// one version differ in their BTF ids.
+func (s *Set) KernelOf(version string, b *object.BTF) (*Kernel, error) {
+	if b.Err != nil {
+		return nil, fmt.Errorf("corpus: BTF of kernel %s: %w", version, b.Err)
+	}
+	k := &Kernel{Version: version, BTF: b}
+	if rec, err := s.Kernel(""); err == nil {
+		k.recorded = bytes.Equal(rec.BTF.Raw, b.Raw)
+	}
 	return k, nil
 }
 
@@ -105,16 +119,17 @@ func (c *Case) ProgramFor(k *Kernel) (*object.Program, error) {
 
 // find gives the id that a name has in the kernel; what is the kind of a Relo, or "attach".
 func (k *Kernel) find(what, name string) (btf.TypeID, error) {
+	trace, iter := strings.HasPrefix(name, "btf_trace_"), strings.HasPrefix(name, "bpf_iter_")
 	wanted := func(t btf.Type) bool {
 		switch t.(type) {
-		case *btf.Func:
-			return what == "kfunc" || what == "btf_var" || strings.HasPrefix(name, "bpf_iter_")
+		case *btf.Func: // the address of a weak kernel function is asked for like that of a variable
+			return what != "attach" || iter
 		case *btf.Var:
 			return what == "btf_var"
 		case *btf.Typedef:
-			return what == "attach" && strings.HasPrefix(name, "btf_trace_")
+			return what == "attach" && trace
 		case *btf.Struct:
-			return what == "attach" // struct_ops
+			return what == "attach" && !trace && !iter // struct_ops
 		}
 		return false
 	}

@@ -76,6 +76,14 @@ func run(o *options, args []string) error {
 		return err
 	}
 	defer k.Close()
+	b, err := k.BTF()
+	if err != nil {
+		return err
+	}
+	here, err := set.KernelOf(k.Release(), b)
+	if err != nil {
+		return err
+	}
 	found := 0
 	for _, c := range set.Find(args[0]) {
 		if !strings.Contains(c.Area, o.area) || o.typ != "" && c.ProgTypeName != o.typ {
@@ -88,7 +96,7 @@ func run(o *options, args []string) error {
 		case c.Calls("bpf_wq_init"):
 			fmt.Printf("=== %s: not loaded, it calls bpf_wq_init\n", c.ID)
 		default:
-			if err := askCase(k, c, o); err != nil {
+			if err := askCase(k, here, c, o); err != nil {
 				return err
 			}
 		}
@@ -99,12 +107,16 @@ func run(o *options, args []string) error {
 	return nil
 }
 
-func askCase(k *oracle.Kernel, c *corpus.Case, o *options) error {
-	p, err := c.Program()
+func askCase(k *oracle.Kernel, here *corpus.Kernel, c *corpus.Case, o *options) error {
+	p, err := c.ProgramFor(here)
+	fmt.Printf("=== %s (%s, area %s)\n", c.ID, c.ProgTypeName, c.Area)
+	if errors.Is(err, corpus.ErrNotThere) {
+		fmt.Println("-->", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	fmt.Printf("=== %s (%s, area %s)\n", c.ID, c.ProgTypeName, c.Area)
 	r, err := load(k, p, o)
 	if err != nil {
 		return err
