@@ -130,6 +130,29 @@ func setConst[W, H width](x *Scalar, v uint64) {
 	x.setHalf(constSpan[H](v))
 }
 
+// Fork splits x, if Linux does so before x op y: for And and Or with a constant, if x is zero or minus
+// one, as left by a shift of the sign bit over the word (or the half word). x becomes minus one, zero is
+// what remains; Linux verifies x first, then the instruction again with zero. Neither is synced.
+func (x *Scalar) Fork(op Op, y *Scalar) (zero Scalar, ok bool) {
+	switch {
+	case op != And && op != Or || !y.IsConst():
+	case x.SMin == -1 && x.SMax == 0:
+		*x = Const(^uint64(0))
+		return Const(0), true
+	case x.S32Min == -1 && x.S32Max == 0:
+		zero = *x
+		zero.setConst32(0)
+		x.setConst32(^uint32(0))
+		return zero, true
+	}
+	return Scalar{}, false
+}
+
+func (x *Scalar) setConst32(v uint32) {
+	x.Bits = x.Bits.ConstSubreg(v)
+	x.setHalf(constSpan[w32](uint64(v)))
+}
+
 // AddOffset makes x, the variable offset of a pointer, the offset after adding the scalar y. Linux
 // does not keep 32-bit ranges of a pointer's offset, and gives up its unsigned range when a bound wraps.
 func (x *Scalar) AddOffset(y *Scalar) { offset[w64, w32](x, y, Add) }

@@ -113,7 +113,7 @@ func (g *generator) alu() {
 	}
 	is32 := g.IntN(2) == 0
 	s := step{name: o.name, dst: g.reg(), src: -1, is32: is32}
-	s.apply = func(d, s *Scalar) { d.ALU(o.op, is32, s) }
+	s.apply = func(d, s *Scalar) { d.Fork(o.op, s); d.ALU(o.op, is32, s) }
 	class, bits := byte(7), 64
 	if is32 {
 		class, bits = 4, 32

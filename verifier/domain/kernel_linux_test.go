@@ -94,7 +94,7 @@ var (
 	lineRegs = regexp.MustCompile(`^(\d+): (R.*)$`)
 	lineFrom = regexp.MustCompile(`^from (\d+) to (\d+): (.*)$`)
 	oneReg   = regexp.MustCompile(`R(\d+)(?:_[rwD]+)?=((?:[^ (]|\([^()]*(?:\([^()]*\)[^()]*)*\))*)`)
-	oneID    = regexp.MustCompile(`id=\d+(\+-?\w+)?,?`)
+	oneID    = regexp.MustCompile(`id=\d+([+-]\w+)?,?`)
 )
 
 func parseRegs(s string) regs {
@@ -108,14 +108,26 @@ func parseRegs(s string) regs {
 
 func parseLog(log string) trace {
 	tr := trace{map[int]regs{}, map[[2]int]regs{}, map[int]int{}}
-	prev := -1
+	prev, forked := -1, -1
 	for line := range strings.Lines(log) {
 		line = strings.TrimSuffix(line, "\n")
 		if m := lineFrom.FindStringSubmatch(line); m != nil {
 			from, _ := strconv.Atoi(m[1])
 			to, _ := strconv.Atoi(m[2])
+			// A fork verifies an instruction again, and what follows it: not of interest here, unlike
+			// the older branches that come after.
+			if from == to {
+				forked = from
+			}
+			if forked >= 0 && from >= forked {
+				prev = -1
+				continue
+			}
+			forked = -1
 			tr.taken[[2]int{from, to}] = parseRegs(m[3])
 			prev = -1
+		} else if forked >= 0 {
+			continue
 		} else if m := lineInsn.FindStringSubmatch(line); m != nil {
 			pc, _ := strconv.Atoi(m[1])
 			if prev >= 0 {

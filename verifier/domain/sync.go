@@ -39,19 +39,17 @@ func sync[W, H width](s *Scalar) {
 func meetBoth[W, H width](w, h *span, t Tnum) (only uint64, ok bool) {
 	meetBits[H](h, t.low(nbits[H]()))
 	meetBits[W](w, t)
-	if t.Mask&(t.Mask+1) == 0 {
-		return 0, false // the unknown bits are the lowest ones: all of a range has them
+	if t.Mask&(t.Mask+1) == 0 && w.umin < w.umax {
+		return 0, false // the unknown bits are the lowest ones, so that all of the range has the others
 	}
-	only, ok = t.next(w.umin)
-	if !ok || only > w.umax {
-		return 0, false
+	after := t.after(w.umin)
+	switch {
+	case t.Contains(w.umin):
+		return w.umin, after > w.umax
+	case after == t.Max():
+		return after, true
 	}
-	if only != t.Max() {
-		if after, ok := t.next(only + 1); ok && after <= w.umax {
-			return 0, false
-		}
-	}
-	return only, true
+	return after, after <= w.umax && t.after(after) > w.umax
 }
 
 // crossSign lets the two readings of one word narrow each other.

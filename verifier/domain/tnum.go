@@ -164,27 +164,26 @@ func (t Tnum) ConstSubreg(v uint32) Tnum { return t.WithSubreg(TnumConst(uint64(
 // SubregIsConst tells that the low 32 bits are all known.
 func (t Tnum) SubregIsConst() bool { return uint32(t.Mask) == 0 }
 
-// next is the least word of t that is not below v.
-func (t Tnum) next(v uint64) (least uint64, ok bool) {
+// after is the least word of t above v, or the greatest word of t if none is above v.
+func (t Tnum) after(v uint64) uint64 {
+	if v >= t.Max() {
+		return t.Max()
+	}
+	v++
 	wrong := (v ^ t.Value) &^ t.Mask // known bits that v has not
 	if wrong == 0 {
-		return v, true
+		return v
 	}
-	// Below the highest wrong bit, anything goes if t has a one there: the smallest is best. Otherwise a
-	// free zero above it must become one.
-	top := uint64(1) << (63 - bits.LeadingZeros64(wrong))
-	below := top | (top - 1)
+	// Up to the highest wrong bit the word is forced: if t has a one there, it is above v whatever the
+	// rest, and the least rest is best. If t has a zero there, a free zero further up must become one.
+	top := uint64(1) << (bits.Len64(wrong) - 1)
 	if v&top != 0 {
-		free := t.Mask &^ v &^ below
-		if free == 0 {
-			return 0, false
-		}
+		free := t.Mask &^ v &^ (top - 1)
 		top = free & -free
-		below = top | (top - 1)
 		v |= top
-		return v&^(top-1) | t.Value&(top-1), true
 	}
-	return v&^below | t.Value&below, true
+	rest := top - 1
+	return v&t.Mask&^rest | t.Value
 }
 
 // String spells the Tnum as the kernel does: "(0x0; 0xff)".
