@@ -35,6 +35,7 @@ type generator struct {
 	*rand.Rand
 	code  []byte
 	steps []step
+	last  int32 // an immediate used before
 }
 
 func (g *generator) pc() int { return len(g.code) / 8 }
@@ -47,8 +48,16 @@ func (g *generator) emit(op byte, dst, src int, off int16, imm int32) {
 
 func (g *generator) reg() int { return 1 + g.IntN(5) }
 
-// imm prefers the edges: around zero, powers of two, sign changes.
+// imm prefers the edges: around zero, powers of two, sign changes, and numbers used before.
 func (g *generator) imm() int32 {
+	if g.IntN(3) == 0 {
+		return g.last + int32(g.IntN(3)) - 1
+	}
+	g.last = g.freshImm()
+	return g.last
+}
+
+func (g *generator) freshImm() int32 {
 	switch g.IntN(6) {
 	case 0:
 		return int32(g.Uint32())

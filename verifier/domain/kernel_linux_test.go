@@ -71,6 +71,9 @@ func load(code []byte) (string, error) {
 	put(32, uint64(uintptr(unsafe.Pointer(&logBuffer[0]))), 8)
 	logBuffer[0] = 0
 	fd, err := bpf(unix.BPF_PROG_LOAD, attr)
+	for err == unix.EAGAIN { // a signal of the Go scheduler interrupted the verifier
+		fd, err = bpf(unix.BPF_PROG_LOAD, attr)
+	}
 	runtime.KeepAlive(code)
 	runtime.KeepAlive(license)
 	if err == nil {
