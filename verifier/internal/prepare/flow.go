@@ -1,0 +1,156 @@
+package prepare
+
+import "slices"
+
+// next lists the slots that may be executed in the same function after pc: what follows, then where a jump goes.
+func (in *Info) next(pc int) (out [2]int, n int) {
+	i := &in.Program.Insns[pc]
+	add := func(t int) {
+		if t < len(in.Program.Insns) {
+			out[n] = t
+			n++
+		}
+	}
+	switch {
+	case i.Opcode == opExit:
+	case isGoto(i):
+		add(jumpTarget(i, pc))
+	case isJump(i):
+		add(pc + 1)
+		add(jumpTarget(i, pc))
+	default:
+		add(pc + slots(i))
+	}
+	return out, n
+}
+
+// checkFlow checks that every instruction can be reached, notes what Linux does at it, and what a function does
+// by those that it calls.
+func (in *Info) checkFlow() *Fault {
+	insns := in.Program.Insns
+	in.Flags = make([]Flags, len(insns))
+	seen := make([]bool, len(insns))
+	work := []int{0}
+	push := func(t int) {
+		if t < len(insns) && !seen[t] {
+			seen[t] = true
+			work = append(work, t)
+		}
+	}
+	seen[0] = true
+	for len(work) > 0 {
+		pc := work[len(work)-1]
+		work = work[:len(work)-1]
+		in.mark(pc)
+		to, n := in.next(pc)
+		for _, t := range to[:n] {
+			push(t)
+		}
+		if t, ok := callTarget(insns, pc); ok {
+			push(t)
+		}
+	}
+	for pc := 0; pc < len(insns); pc++ {
+		if !seen[pc] {
+			return fault(einval, pc, "unreachable", "unreachable insn %d", pc)
+		}
+		if slots(&insns[pc]) == 2 {
+			if seen[pc+1] {
+				return fault(einval, pc, "jump-into-ldimm64", "jump into the middle of ldimm64 insn %d", pc)
+			}
+			pc++
+		}
+	}
+	in.spread()
+	return nil
+}
+
+// mark sets the flags that the instruction at pc gives itself and others.
+func (in *Info) mark(pc int) {
+	insns := in.Program.Insns
+	i := &insns[pc]
+	set := func(t int, f Flags) {
+		if t < len(in.Flags) {
+			in.Flags[t] |= f
+		}
+	}
+	s := &in.Subprogs[in.SubOf[pc]]
+	switch {
+	case isGoto(i):
+		set(jumpTarget(i, pc), PrunePoint|JumpPoint|Target)
+	case isJump(i):
+		set(pc, PrunePoint)
+		if i.Opcode == opMayGoto {
+			set(pc, ForceCheckpoint)
+		}
+		set(jumpTarget(i, pc), PrunePoint|JumpPoint|Target)
+	case i.Opcode == opLdImm64:
+		if t, ok := callTarget(insns, pc); ok {
+			set(pc, PrunePoint)
+			set(pc+2, PrunePoint|JumpPoint)
+			n := in.SubOf[t]
+			in.Subprogs[n].IsCallback = true
+			s.Takes = addSorted(s.Takes, n)
+		}
+	case i.Opcode == opCall:
+		in.markCall(pc, s, set)
+	}
+}
+
+func (in *Info) markCall(pc int, s *Subprog, set func(int, Flags)) {
+	i := &in.Program.Insns[pc]
+	switch i.Src {
+	case 1:
+		set(pc, PrunePoint)
+		set(pc+1, PrunePoint|JumpPoint)
+		s.Calls = addSorted(s.Calls, in.SubOf[pc+1+int(i.Imm)])
+	case 0:
+		h := in.helper(i.Imm)
+		if h.async {
+			set(pc, PrunePoint)
+		}
+		if h.callback {
+			set(pc, CallsCallback|ForceCheckpoint|PrunePoint|JumpPoint)
+		}
+		s.ChangesPacket = s.ChangesPacket || h.changesPacket
+		s.MightSleep = s.MightSleep || h.mightSleep
+	case 2:
+		k := in.kfunc(pc)
+		if k == nil {
+			return
+		}
+		if k.iterNext {
+			set(pc, PrunePoint|ForceCheckpoint)
+		}
+		if k.callback {
+			set(pc, CallsCallback|ForceCheckpoint|PrunePoint|JumpPoint)
+		}
+		s.MightSleep = s.MightSleep || k.mightSleep
+		s.ChangesPacket = s.ChangesPacket || k.changesPacket
+	}
+}
+
+// spread gives to every function what those that it calls do.
+func (in *Info) spread() {
+	for changed := true; changed; {
+		changed = false
+		for n := range in.Subprogs {
+			s := &in.Subprogs[n]
+			for _, m := range append(slices.Clone(s.Calls), s.Takes...) {
+				c := &in.Subprogs[m]
+				if c.ChangesPacket && !s.ChangesPacket || c.MightSleep && !s.MightSleep {
+					s.ChangesPacket = s.ChangesPacket || c.ChangesPacket
+					s.MightSleep = s.MightSleep || c.MightSleep
+					changed = true
+				}
+			}
+		}
+	}
+}
+
+func addSorted(a []int, n int) []int {
+	if at, found := slices.BinarySearch(a, n); !found {
+		return slices.Insert(a, at, n)
+	}
+	return a
+}

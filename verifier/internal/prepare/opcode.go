@@ -1,0 +1,60 @@
+package prepare
+
+import "github.com/skepbpf/skep/isa"
+
+// Linux looks at raw opcodes before it has checked that the other fields are as the opcode wants them. So
+// does this package: a call with a wrong field is a call here, and refused later.
+const (
+	classLD    = 0
+	classLDX   = 1
+	classST    = 2
+	classSTX   = 3
+	classJMP   = 5
+	classJMP32 = 6
+
+	opLdImm64  = 0x18
+	opJa       = 0x05
+	opJa32     = 0x06
+	opCall     = 0x85
+	opExit     = 0x95
+	opMayGoto  = 0xe5
+	modeAbs    = 0x20
+	modeInd    = 0x40
+	tailCallID = 12
+)
+
+func class(i *isa.Insn) uint8 { return i.Opcode & 7 }
+
+// isJump tells that the slot goes, or may go, elsewhere in its function: conditional jumps and goto.
+func isJump(i *isa.Insn) bool {
+	c := class(i)
+	if c != classJMP && c != classJMP32 {
+		return false
+	}
+	op := i.Opcode & 0xf0
+	return op != opCall&0xf0 && op != opExit&0xf0
+}
+
+func isGoto(i *isa.Insn) bool { return i.Opcode == opJa || i.Opcode == opJa32 }
+
+// jumpTarget is the slot that a jump goes to.
+func jumpTarget(i *isa.Insn, pc int) int {
+	if i.Opcode == opJa32 {
+		return pc + 1 + int(i.Imm)
+	}
+	return pc + 1 + int(i.Off)
+}
+
+// isLdAbs tells that the slot is one of the old packet loads.
+func isLdAbs(i *isa.Insn) bool {
+	m := i.Opcode & 0xe0
+	return class(i) == classLD && (m == modeAbs || m == modeInd)
+}
+
+// slots is the number of slots that the instruction takes.
+func slots(i *isa.Insn) int {
+	if i.Opcode == opLdImm64 {
+		return 2
+	}
+	return 1
+}

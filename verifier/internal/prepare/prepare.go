@@ -1,0 +1,158 @@
+// Package prepare is what the verifier does before it walks a program: it refuses what Linux refuses
+// without executing an instruction, in Linux's order and with its words, and works out everything that
+// does not depend on the values in registers: subprograms, control flow, the instructions at which
+// states are kept, loops, live registers, the types of global functions, and the special fields of map
+// values.
+//
+// The rules were learnt from a running Linux 6.18: by loading programs with one fault or with two, and by
+// reading its log at level 2.
+package prepare
+
+import (
+	"fmt"
+
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/object"
+)
+
+// Options are what, besides the program, decides the answer.
+type Options struct {
+	// KernelBTF is the kernel's own type information: kernel functions and variables, attach targets.
+	// Without it, what needs it is reported in Info.Unsupported.
+	KernelBTF *object.BTF
+}
+
+// A Fault is a refusal.
+type Fault struct {
+	Errno   int    // as in Linux, positive
+	Message string // the kernel's wording; "" if bpf(2) refuses without a word
+	Insn    int    // slot that is to blame, -1 if none
+	Code    string // skep's stable name for the refusal: "jump-out-of-range"
+	Lines   []string
+}
+
+// Error gives the kernel's message, or where it has none, the code.
+func (f *Fault) Error() string {
+	if f.Message == "" {
+		return fmt.Sprintf("%s (errno %d)", f.Code, f.Errno)
+	}
+	return f.Message
+}
+
+// Numbers of Linux errors, which are the same on every machine that Linux runs on but Alpha, MIPS, PA-RISC and
+// SPARC; they are those of the kernel that is modelled, not of the one that runs skep.
+const (
+	eperm    = 1
+	enoent   = 2
+	e2big    = 7
+	ebadf    = 9
+	eacces   = 13
+	efault   = 14
+	ebusy    = 16
+	eexist   = 17
+	enodev   = 19
+	einval   = 22
+	eproto   = 71
+	enotsupp = 524
+)
+
+// fault makes a Fault about the slot pc.
+func fault(errno, pc int, code, format string, args ...any) *Fault {
+	return &Fault{Errno: errno, Message: fmt.Sprintf(format, args...), Insn: pc, Code: code}
+}
+
+// Flags say how the walk treats a slot.
+type Flags uint8
+
+// Values of Flags.
+const (
+	// PrunePoint: before this slot a state may be kept, and is compared with those kept here.
+	PrunePoint Flags = 1 << iota
+	// ForceCheckpoint: a state is kept here at every visit, however few instructions have passed.
+	ForceCheckpoint
+	// JumpPoint: the slot before this one need not have been executed before it, so a step to it belongs in
+	// the path's history.
+	JumpPoint
+	// CallsCallback: the call may enter a callback, any number of times, before it returns.
+	CallsCallback
+	// Target: some jump goes here.
+	Target
+)
+
+// Info is what is known of a program before it is walked. It is immutable.
+type Info struct {
+	Program  *object.Program
+	Subprogs []Subprog // by Start; the main program is number 0
+
+	// All of these have an element for every slot.
+	Flags  []Flags
+	LiveIn []uint16 // registers that may be read before they are written: bit n is Rn; without R10
+	SCC    []int    // strongly connected component (loop) that the slot is in, 0: none
+	SubOf  []int    // index into Subprogs
+
+	// Postorder lists the slots of each subprogram, subprogram after subprogram, successors first as far as
+	// there are no loops.
+	Postorder []int
+
+	// Unsupported says why prepare cannot tell whether Linux would refuse; "" if it can.
+	Unsupported string
+
+	helper func(id int32) helperFacts
+	kfunc  func(pc int) *kfuncFacts
+}
+
+// A Subprog is a function of the program.
+type Subprog struct {
+	Start, End int    // slots [Start, End)
+	Name       string // from BTF, "" if unknown
+
+	HasTailCall bool // calls bpf_tail_call itself
+	HasLdAbs    bool // uses LD_ABS or LD_IND itself
+	// ChangesPacket and MightSleep hold of the function or of any that it calls.
+	ChangesPacket bool
+	MightSleep    bool
+
+	IsCallback bool // its address is taken: it may be called by a helper
+
+	Calls []int // subprograms that it calls, ascending and without repetition
+	Takes []int // subprograms whose address it takes
+}
+
+// Prepare checks the program as Linux does before it walks it. Either the Info or the Fault is nil.
+func Prepare(p *object.Program, o Options) (*Info, *Fault) {
+	in := &Info{Program: p}
+	in.helper = helperTable
+	in.kfunc = kfuncTable(p, o.KernelBTF)
+	for _, stage := range []func() *Fault{in.findSubprogs, in.checkJumps, in.checkFlow} {
+		if f := stage(); f != nil {
+			return nil, f
+		}
+	}
+	in.findLoops()
+	in.findLive()
+	return in, nil
+}
+
+// Subprog gives the index of the subprogram that starts at the slot, -1 if none does.
+func (in *Info) Subprog(start int) int {
+	for i := range in.Subprogs {
+		if in.Subprogs[i].Start == start {
+			return i
+		}
+	}
+	return -1
+}
+
+// Reads and Writes give the registers that the instruction at the slot may read and write, as bits.
+func (in *Info) Reads(pc int) uint16  { r, _ := in.uses(pc); return r }
+func (in *Info) Writes(pc int) uint16 { _, w := in.uses(pc); return w }
+
+// callTarget is the slot that a call of a subprogram, or the address of one, names. ok tells that it is either.
+func callTarget(insns []isa.Insn, pc int) (target int, ok bool) {
+	i := &insns[pc]
+	switch {
+	case i.Opcode == opCall && i.Src == isa.PseudoCallSub, i.Opcode == opLdImm64 && i.Src == isa.PseudoFunc:
+		return pc + 1 + int(i.Imm), true
+	}
+	return 0, false
+}
