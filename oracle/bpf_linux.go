@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"bytes"
 	"runtime"
 	"unsafe"
 
@@ -140,24 +141,39 @@ func MapFreeze(fd int) error {
 	return err
 }
 
-// TestRun runs a loaded program (Result.FD) on a packet and a context, either of which may be nil.
+// TestRun runs a loaded program (Result.FD) on a packet and a context, either of which may be nil. Types
+// without packets refuse a repeat other than 0.
 func TestRun(fd int, data, ctx []byte, repeat uint32) (*Run, error) {
+	r, err := testRun(fd, data, ctx, repeat, true)
+	if err == unix.EINVAL && len(ctx) > 0 {
+		// Types whose context is the caller's memory refuse another buffer to write it to.
+		r, err = testRun(fd, data, ctx, repeat, false)
+	}
+	return r, err
+}
+
+func testRun(fd int, data, ctx []byte, repeat uint32, twoContexts bool) (*Run, error) {
+	in := bytes.Clone(ctx)
+	out := in
 	a := testRunAttr{fd: uint32(fd), repeat: repeat,
-		dataIn: addr(data), dataSizeIn: uint32(len(data)), ctxIn: addr(ctx), ctxSizeIn: uint32(len(ctx))}
-	var dataOut, ctxOut []byte
+		dataIn: addr(data), dataSizeIn: uint32(len(data)), ctxIn: addr(in), ctxSizeIn: uint32(len(in))}
+	var dataOut []byte
 	if len(data) > 0 { // types without packets refuse a buffer for one
 		dataOut = make([]byte, len(data)+4096)
 		a.dataOut, a.dataSizeOut = addr(dataOut), uint32(len(dataOut))
 	}
-	if len(ctx) > 0 {
-		ctxOut = make([]byte, len(ctx))
-		a.ctxOut, a.ctxSizeO = addr(ctxOut), uint32(len(ctxOut))
+	if len(ctx) > 0 && twoContexts {
+		out = make([]byte, len(ctx))
+		a.ctxOut, a.ctxSizeO = addr(out), uint32(len(out))
 	}
 	_, err := bpf(unix.BPF_PROG_TEST_RUN, &a)
 	runtime.KeepAlive(data)
-	runtime.KeepAlive(ctx)
+	runtime.KeepAlive(in)
 	if err != nil {
 		return nil, err
 	}
-	return newRun(a.retval, a.duration, dataOut[:min(int(a.dataSizeOut), len(dataOut))], ctxOut[:min(int(a.ctxSizeO), len(ctxOut))]), nil
+	if twoContexts {
+		out = out[:min(int(a.ctxSizeO), len(out))]
+	}
+	return newRun(a.retval, a.duration, dataOut[:min(int(a.dataSizeOut), len(dataOut))], out), nil
 }
