@@ -119,7 +119,7 @@ func parseLog(log string) trace {
 			to, _ := strconv.Atoi(m[2])
 			// A fork verifies an instruction again, and what follows it: not of interest here, unlike
 			// the older branches that come after.
-			if from == to {
+			if from == to && (forked < 0 || from < forked) {
 				forked = from
 			}
 			if forked >= 0 && from >= forked {

@@ -13,18 +13,20 @@ func sync[W, H width](s *Scalar) {
 		setConst[W, H](s, v)
 		return
 	}
-	for range 3 {
+	settled := false // the last round found nothing, so another would not either
+	for round := 0; round < 3 && !settled; round++ {
 		w0, h0 := w, h
 		halfFromWord[W, H](&h, &w)
 		crossSign[H](&h)
 		crossSign[W](&w)
 		wordFromHalf[W, H](&w, &h)
-		if w == w0 && h == h0 {
-			break // another round would find nothing either
-		}
+		settled = w == w0 && h == h0
 	}
 	t = t.Intersect(TnumRange(w.umin, w.umax).low(nbits[W]()))
 	t = t.withLow(t.low(nbits[H]()).Intersect(TnumRange(h.umin, h.umax).low(nbits[H]())), nbits[H]())
+	if settled && t == s.Bits && w == s.word() && h == s.half() {
+		return // nothing has changed since the bits were looked at: the common case
+	}
 	if v, ok := meetBoth[W, H](&w, &h, t); ok {
 		setConst[W, H](s, v)
 		return
