@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,7 +29,8 @@ type Kernel struct {
 	btfs map[*object.BTF]*held
 	logs sync.Pool // *[]byte: a fresh buffer for every load costs more than most verifications
 
-	btf func() (*object.BTF, error)
+	btf    func() (*object.BTF, error)
+	wqInit func() uint32 // BTF id of bpf_wq_init, 0 if the kernel has none
 }
 
 // Open asks whether programs can be loaded here: it loads one.
@@ -42,6 +44,18 @@ func Open() (*Kernel, error) {
 		}
 		spec, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
 		return &object.BTF{Raw: raw, Spec: spec, Err: err}, nil
+	})
+	k.wqInit = sync.OnceValue(func() uint32 {
+		var f *btf.Func
+		b, err := k.btf()
+		if err != nil || b.Err != nil || b.Spec.TypeByName("bpf_wq_init", &f) != nil {
+			return 0
+		}
+		id, err := b.Spec.TypeID(f)
+		if err != nil {
+			return 0
+		}
+		return uint32(id)
 	})
 	var u unix.Utsname
 	if err := unix.Uname(&u); err == nil {
@@ -87,7 +101,12 @@ func (k *Kernel) BTF() (*object.BTF, error) { return k.btf() }
 
 // Load loads the program. What the kernel answers is in the Result; an error means that it could not be
 // asked. An accepted program stays loaded until Result.Close.
+//
+// Programs that call bpf_wq_init are not loaded: kernels up to 6.18 crash on it when the map has no BTF.
 func (k *Kernel) Load(p *object.Program, o Options) (*Result, error) {
+	if k.crashes(p) {
+		return &Result{Verdict: Refused, Message: "not loaded: it calls bpf_wq_init", FD: -1}, nil
+	}
 	l := &lease{k: k, fresh: o.FreshMaps, maps: map[*object.Map]*held{}}
 	k.mu.Lock()
 	in, refusal := l.prepare(p)
@@ -105,6 +124,18 @@ func (k *Kernel) Load(p *object.Program, o Options) (*Result, error) {
 	r.Maps = in.maps
 	r.close = func() { unix.Close(fd); l.release() }
 	return r, nil
+}
+
+// crashes tells that the program calls bpf_wq_init.
+func (k *Kernel) crashes(p *object.Program) bool {
+	for i := range p.Insns {
+		if p.Insns[i].Op != isa.CallKfn {
+			continue
+		}
+		id := k.wqInit()
+		return id != 0 && slices.ContainsFunc(p.Insns[i:], func(n isa.Insn) bool { return n.Op == isa.CallKfn && uint32(n.Imm) == id })
+	}
+	return false
 }
 
 // load is Load for a program that a map holds. The Kernel is locked.

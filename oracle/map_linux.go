@@ -140,6 +140,8 @@ func (l *lease) fill(m *object.Map, h *held) error {
 	for _, e := range m.Contents {
 		value := e.Value
 		switch {
+		case e.Program != nil && l.k.crashes(e.Program):
+			return fmt.Errorf("program %x calls bpf_wq_init", e.Key)
 		case e.Program != nil:
 			r := l.load(e.Program, Options{NoLog: true})
 			if r.Verdict != Accept {

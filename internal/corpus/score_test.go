@@ -151,3 +151,30 @@ func TestOtherKernels(t *testing.T) {
 	}
 	require.Greater(t, made, len(s.Cases)/2)
 }
+
+func TestChanges(t *testing.T) {
+	cases, wants, before := small()
+	after := append([]Verdict(nil), before...)
+	for i := range after {
+		switch after[i].ID {
+		case "same": // still accepted, at another cost
+			after[i].Processed++
+		case "misworded":
+			after[i].Message = "R1 !read_ok"
+		case "false accept":
+			after[i] = Verdict{ID: after[i].ID, Verdict: Reject, Message: "another"}
+		case "judged":
+			after[i].Verdict = Failed
+		}
+	}
+	broken, fixed := Changes(cases, wants, before, after)
+	ids := func(cs []Change) (out []string) {
+		for _, c := range cs {
+			out = append(out, c.Case.ID)
+		}
+		return out
+	}
+	require.Equal(t, []string{"same"}, ids(broken))
+	require.Equal(t, []string{"misworded", "false accept"}, ids(fixed))
+	require.Contains(t, broken[0].String(), "before accept, processed 100")
+}
