@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sort"
+	"strings"
 	"testing"
 
 	. "github.com/skepbpf/skep/verifier/domain"
@@ -266,14 +267,16 @@ type tally struct {
 func TestKernelStates(t *testing.T) {
 	mapFD := newMap(t)
 	tallies := map[string]*tally{}
-	states := 0
+	states, contradictions := 0, 0
 	for i := range *flagPrograms {
 		g := generate(rand.New(rand.NewPCG(*flagSeed, uint64(i))), mapFD, 100)
 		log, err := load(g.code)
 		if err != nil {
 			t.Fatalf("program %d: %v\n%s", i, err, log[max(0, len(log)-2000):])
 		}
-		states += compare(t, g, parseLog(log), tallies)
+		n, c := compare(t, g, parseLog(log), tallies)
+		states += n
+		contradictions += c
 	}
 	names := make([]string, 0, len(tallies))
 	for name := range tallies {
@@ -293,10 +296,10 @@ func TestKernelStates(t *testing.T) {
 			t.Logf("%-12s %d states equal", name, y.compared)
 		}
 	}
-	t.Logf("%d programs, %d states compared, %d different", *flagPrograms, states, different)
+	t.Logf("%d programs, %d states compared, %d different; %d contradictions reported alike", *flagPrograms, states, different, contradictions)
 }
 
-func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (states int) {
+func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (states, contradictions int) {
 	reg := [6]Scalar{}
 	check := func(s *step, what string, before, before2 *Scalar, got *Scalar, want string) {
 		y := tallies[s.name]
@@ -314,25 +317,32 @@ func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (s
 			}
 		}
 	}
-	adopt := func(rs regs) {
+	// adopt takes what the log shows as the state to go on from, lest one difference breed others. The
+	// text of a contradictory register hides some of it, so mine, if it reads the same.
+	adopt := func(rs regs, mine *[6]Scalar) {
 		for n, text := range rs {
-			if n >= 1 && n <= 5 {
-				v, err := parseScalar(text)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if v.String() != text {
-					t.Errorf("text of %s comes out as %v", text, v.String())
-				}
-				reg[n] = v
+			if n < 1 || n > 5 {
+				continue
 			}
+			reg[n] = mine[n]
+			if mine[n].String() == text {
+				continue
+			}
+			v, err := parseScalar(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.String() != text {
+				t.Errorf("text of %s comes out as %v", text, v.String())
+			}
+			reg[n] = v
 		}
 	}
 	for i := range g.steps {
 		s := &g.steps[i]
 		after, ok := tr.after[s.pc]
 		if !ok {
-			return states // not reached: a jump was always taken
+			return states, contradictions // not reached: a jump was always taken
 		}
 		imm := Const(s.imm)
 		operand := func(r *[6]Scalar) *Scalar {
@@ -346,7 +356,7 @@ func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (s
 			r := reg
 			s.apply(&r[s.dst], operand(&r))
 			check(s, "", &x, &y, &r[s.dst], after[s.dst])
-			adopt(after)
+			adopt(after, &r)
 			continue
 		}
 		other, explored := tr.taken[[2]int{s.pc, s.target}]
@@ -371,25 +381,39 @@ func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (s
 			}
 		}
 		if decided == 1 {
-			return states
+			return states, contradictions
 		}
+		mineAfter, bugs := reg, ""
 		if decided < 0 {
 			for _, side := range []struct {
 				what string
 				c    Cond
 				want regs
-			}{{"taken", s.c, other}, {"not taken", s.c.Not(), after}} {
+				name string
+			}{{"taken", s.c, other, "true"}, {"not taken", s.c.Not(), after, "false"}} {
 				r := reg
-				if !Refine(side.c, s.is32, &r[s.dst], operand(&r)) {
+				a, b := &r[s.dst], operand(&r)
+				if !Refine(side.c, s.is32, a, b) {
 					side.what += " (contradiction)"
+					for i, x := range []*Scalar{a, b} {
+						if v := x.Violation(); v != "" {
+							bugs += fmt.Sprintf("(%s_reg%d): %s\n", side.name, i+1, v)
+							x.SetUnbounded()
+						}
+					}
 				}
-				check(s, side.what, &x, &y, &r[s.dst], side.want[s.dst])
+				check(s, side.what, &x, &y, a, side.want[s.dst])
 				if s.src >= 0 {
-					check(s, side.what+" src", &x, &y, &r[s.src], side.want[s.src])
+					check(s, side.what+" src", &x, &y, b, side.want[s.src])
 				}
+				mineAfter = r
 			}
 		}
-		adopt(after)
+		contradictions += strings.Count(bugs, "\n")
+		if bugs != tr.bugs[s.pc] {
+			t.Errorf("%s dst=%d src=%d\n\tx %v\n\ty %v\n\tdomain %s\n\tkernel %s", s.name, s.dst, s.src, &x, &y, bugs, tr.bugs[s.pc])
+		}
+		adopt(after, &mineAfter)
 	}
-	return states
+	return states, contradictions
 }

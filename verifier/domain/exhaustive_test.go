@@ -198,7 +198,7 @@ func testCond[W, H width](t *testing.T, all []element, c Cond, is32 bool) {
 			if !checkImage[W, H](t, &a, &xs, &refined) || !checkImage[W, H](t, &b, &ys, &refined) {
 				t.Fatalf("%s\n%+v\n%+v\n=>\n%+v\n%+v\nmisses some of %b or %b", condNames[c], x.x, y.x, a, b, xs, ys)
 			}
-			if (violation[W, H](&a) != "" || violation[W, H](&b) != "") && !never {
+			if (!consistent[W, H](&a) || !consistent[W, H](&b)) && !never {
 				t.Fatalf("%s\n%+v\n%+v\n=> called contradictory\n%+v\n%+v", condNames[c], x.x, y.x, a, b)
 			}
 		}

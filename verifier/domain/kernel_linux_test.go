@@ -90,6 +90,7 @@ type trace struct {
 	after map[int]regs    // after instruction pc, on the path that falls through
 	taken map[[2]int]regs // at the start of a branch explored later, by jump and target
 	next  map[int]int     // the instruction verified right after pc
+	bugs  map[int]string  // contradictions reported at pc, one a line
 }
 
 var (
@@ -110,7 +111,7 @@ func parseRegs(s string) regs {
 }
 
 func parseLog(log string) trace {
-	tr := trace{map[int]regs{}, map[[2]int]regs{}, map[int]int{}}
+	tr := trace{map[int]regs{}, map[[2]int]regs{}, map[int]int{}, map[int]string{}}
 	prev, forked := -1, -1
 	for line := range strings.Lines(log) {
 		line = strings.TrimSuffix(line, "\n")
@@ -140,6 +141,8 @@ func parseLog(log string) trace {
 			if _, state, ok := strings.Cut(line, "; R"); ok {
 				tr.after[pc] = parseRegs("R" + state)
 			}
+		} else if _, bug, ok := strings.Cut(line, "REG INVARIANTS VIOLATION "); ok {
+			tr.bugs[prev] += bug + "\n"
 		} else if m := lineRegs.FindStringSubmatch(line); m != nil && prev >= 0 {
 			pc, _ := strconv.Atoi(m[1])
 			tr.after[pc] = parseRegs(m[2])

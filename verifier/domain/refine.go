@@ -99,21 +99,13 @@ func disjoint(a, b span) bool {
 }
 
 // Refine narrows x and y to what is possible if the condition holds; for the branch not taken, pass
-// c.Not(). x and y may be the same Scalar.
+// c.Not(). x and y may be the same Scalar. It tells whether both are consistent afterwards.
 //
-// If one of them comes out contradictory, no execution takes this branch, but Decide has not noticed.
-// Linux then forgets that operand's ranges and verifies the branch all the same; so does Refine, and it
-// gives false.
+// If not, no execution takes this branch, but Decide has not noticed. Linux then prints the Violation of
+// each inconsistent operand, forgets its ranges with SetUnbounded, and verifies the branch all the same.
 func Refine(c Cond, is32 bool, x, y *Scalar) bool {
 	refine[w64, w32](c, is32, x, y)
-	okX, okY := x.Violation() == "", y.Violation() == ""
-	if !okX {
-		x.SetUnbounded()
-	}
-	if !okY {
-		y.SetUnbounded()
-	}
-	return okX && okY
+	return consistent[w64, w32](x) && consistent[w64, w32](y)
 }
 
 func refine[W, H width](c Cond, is32 bool, x, y *Scalar) {

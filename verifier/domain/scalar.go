@@ -92,25 +92,18 @@ func RangeWithin(old, cur *Scalar) bool {
 // seen before covers the present one.
 func Within(old, cur *Scalar) bool { return RangeWithin(old, cur) && cur.Bits.In(old.Bits) }
 
-// Violation names what is contradictory in s, in the kernel's words, and is empty for a consistent s.
-// Linux then reports "REG INVARIANTS VIOLATION" and carries on with SetUnbounded.
-func (s *Scalar) Violation() string { return violation[w64, w32](s) }
+// consistent tells that no range is empty and that known words have ranges to match.
+func consistent[W, H width](s *Scalar) bool { return contradiction[W, H](s) == "" }
 
-func violation[W, H width](s *Scalar) string {
-	if s.UMin > s.UMax || s.SMin > s.SMax || s.U32Min > s.U32Max || s.S32Min > s.S32Max {
+// contradiction names what is contradictory in s, in the kernel's words.
+func contradiction[W, H width](s *Scalar) string {
+	switch {
+	case s.UMin > s.UMax || s.SMin > s.SMax || s.U32Min > s.U32Max || s.S32Min > s.S32Max:
 		return "range bounds violation"
-	}
-	if s.Bits.Mask == 0 {
-		v := s.Bits.Value
-		if s.UMin != v || s.UMax != v || s.SMin != sext[W](v) || s.SMax != sext[W](v) {
-			return "const tnum out of sync with range bounds"
-		}
-	}
-	if trunc[H](s.Bits.Mask) == 0 {
-		v, sv := trunc[H](s.Bits.Value), sext[H](s.Bits.Value)
-		if uint64(s.U32Min) != v || uint64(s.U32Max) != v || int64(s.S32Min) != sv || int64(s.S32Max) != sv {
-			return "const subreg tnum out of sync with range bounds"
-		}
+	case s.Bits.Mask == 0 && s.word() != constSpan[W](s.Bits.Value):
+		return "const tnum out of sync with range bounds"
+	case trunc[H](s.Bits.Mask) == 0 && s.half() != constSpan[H](s.Bits.Value):
+		return "const subreg tnum out of sync with range bounds"
 	}
 	return ""
 }

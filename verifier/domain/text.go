@@ -1,6 +1,9 @@
 package domain
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
 
 // This file spells a Scalar as the verifier's log does.
 
@@ -64,6 +67,18 @@ func (s *Scalar) AppendRanges(b []byte, comma bool) []byte {
 		b = s.Bits.AppendText(b)
 	}
 	return b
+}
+
+// Violation says what is contradictory in s, as the kernel does after "REG INVARIANTS VIOLATION (...): ".
+// It is empty if s is consistent.
+func (s *Scalar) Violation() string {
+	what := contradiction[w64, w32](s)
+	if what == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s u64=[%#x, %#x] s64=[%#x, %#x] u32=[%#x, %#x] s32=[%#x, %#x] var_off=(%#x, %#x)", what,
+		s.UMin, s.UMax, uint64(s.SMin), uint64(s.SMax), s.U32Min, s.U32Max, uint32(s.S32Min), uint32(s.S32Max),
+		s.Bits.Value, s.Bits.Mask)
 }
 
 // A number is a bound as the log spells it: decimal if it fits a signed (or unsigned) 16-bit word,
