@@ -19,7 +19,8 @@
 // number is fine too), -attach is the expected attach type and -flags are the prog_flags (numbers), -license
 // the license, -target the kernel function, tracepoint (btf_trace_X) or struct to attach to. -map
 // TYPE:KEY:VALUE:ENTRIES[:FLAGS] adds a map (array, hash, … or a number; may be repeated): the first is
-// map 0 in the text. -data HEX runs an accepted program on a packet, -ctx HEX with a context, and prints r0.
+// map 0 in the text. -like ID takes type, flags, license, target, maps and BTF from a case of the corpus (and
+// its func_info and line_info, if the text has as many instructions). -data HEX runs an accepted program on a packet, -ctx HEX with a context, and prints r0.
 //
 // -l is the log level, a sum of 1 (the path to the error), 2 (every state), 4 (figures, always added).
 // -q leaves out the lines about precision and liveness. -raw leaves addresses in the log as they are;
@@ -72,12 +73,23 @@ func run(o *options, args []string) error {
 		return err
 	}
 	defer k.Close()
-	if o.asm.given() {
-		return askText(k, o)
+	if o.asm.given() && o.asm.like == "" {
+		return askText(k, &object.Program{License: "GPL"}, o)
 	}
 	set, here, err := openCorpus(k, o.dir)
 	if err != nil {
 		return err
+	}
+	if o.asm.given() {
+		cases := set.Find(o.asm.like)
+		if len(cases) != 1 {
+			return fmt.Errorf("-like wants one case, %q names %d", o.asm.like, len(cases))
+		}
+		p, err := cases[0].ProgramFor(here)
+		if err != nil {
+			return err
+		}
+		return askText(k, p, o)
 	}
 	text := ""
 	switch {

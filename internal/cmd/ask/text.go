@@ -18,7 +18,7 @@ import (
 
 // asmOptions are the flags for programs given as text.
 type asmOptions struct {
-	file, hex       string
+	file, hex, like string
 	attach, flags   uint
 	license, target string
 	maps            []*object.Map
@@ -28,9 +28,10 @@ type asmOptions struct {
 func (a *asmOptions) define() {
 	flag.StringVar(&a.file, "asm", "", "load this assembler text (- is standard input)")
 	flag.StringVar(&a.hex, "hex", "", "load these instructions")
+	flag.StringVar(&a.like, "like", "", "with -asm: the case of the corpus to take all but the instructions from")
 	flag.UintVar(&a.attach, "attach", 0, "with -asm: expected attach type")
 	flag.UintVar(&a.flags, "flags", 0, "with -asm: prog_flags")
-	flag.StringVar(&a.license, "license", "GPL", "with -asm: license")
+	flag.StringVar(&a.license, "license", "", "with -asm: license (default GPL)")
 	flag.StringVar(&a.target, "target", "", "with -asm: kernel type to attach to")
 	flag.Func("map", "with -asm: a map, TYPE:KEY:VALUE:ENTRIES[:FLAGS]", func(s string) error {
 		m, err := parseMap(s)
@@ -94,9 +95,9 @@ func parseMap(s string) (*object.Map, error) {
 	return m, nil
 }
 
-// askText loads the program that the flags describe.
-func askText(k *oracle.Kernel, o *options) error {
-	p, err := o.asm.program(k, o.typ)
+// askText loads the program that the flags describe; they change p.
+func askText(k *oracle.Kernel, p *object.Program, o *options) error {
+	p, err := o.asm.program(k, p, o.typ)
 	if err != nil {
 		return err
 	}
@@ -130,22 +131,41 @@ func askText(k *oracle.Kernel, o *options) error {
 	return nil
 }
 
-func (a *asmOptions) program(k *oracle.Kernel, typ string) (*object.Program, error) {
-	p := &object.Program{AttachType: uint32(a.attach), Flags: uint32(a.flags), License: a.license, Maps: a.maps, AttachTo: a.target}
-	if typ == "" {
-		typ = progTypes[0]
-	}
+// program completes a program with what the flags say.
+func (a *asmOptions) program(k *oracle.Kernel, p *object.Program, typ string) (*object.Program, error) {
 	var err error
-	if p.Type, err = number(progTypes, typ); err != nil {
-		return nil, err
+	switch {
+	case typ != "":
+		if p.Type, err = number(progTypes, typ); err != nil {
+			return nil, err
+		}
+	case a.like == "":
+		p.Type = 1 // socket_filter
 	}
-	if p.Insns, err = a.insns(); err != nil {
-		return nil, err
+	if a.attach != 0 {
+		p.AttachType = uint32(a.attach)
+	}
+	if a.flags != 0 {
+		p.Flags = uint32(a.flags)
+	}
+	if a.license != "" {
+		p.License = a.license
+	}
+	if len(a.maps) > 0 {
+		p.Maps = a.maps
 	}
 	if a.target != "" {
+		p.AttachTo = a.target
 		if p.AttachID, err = findTarget(k, a.target); err != nil {
 			return nil, err
 		}
+	}
+	had := len(p.Insns)
+	if p.Insns, err = a.insns(); err != nil {
+		return nil, err
+	}
+	if len(p.Insns) != had {
+		p.Funcs, p.FuncsRaw, p.Lines, p.LinesRaw = nil, nil, nil, nil
 	}
 	return p, nil
 }
