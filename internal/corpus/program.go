@@ -44,12 +44,12 @@ func (c *Case) program() (*object.Program, error) {
 		p.Maps = append(p.Maps, m)
 	}
 	for _, r := range c.Relos {
-		if r.Insn >= len(insns) {
+		if r.Insn < 0 || r.Insn >= len(insns) {
 			return nil, fmt.Errorf("relocation of instruction %d of %d", r.Insn, len(insns))
 		}
 		switch r.Kind {
 		case "map_fd", "map_value":
-			if r.Map >= len(p.Maps) {
+			if r.Map < 0 || r.Map >= len(p.Maps) {
 				return nil, fmt.Errorf("instruction %d refers to map %d of %d", r.Insn, r.Map, len(p.Maps))
 			}
 			insns[r.Insn].Imm = int32(r.Map)
