@@ -38,6 +38,11 @@ func (in *Info) checkFlow() *Fault {
 		}
 	}
 	seen[0] = true
+	for n := range in.Subprogs {
+		if in.Subprogs[n].IsException {
+			push(in.Subprogs[n].Start)
+		}
+	}
 	for len(work) > 0 {
 		pc := work[len(work)-1]
 		work = work[:len(work)-1]

@@ -57,10 +57,8 @@ func (in *Info) uses(pc int) (reads, writes uint16) {
 		reads = dst | src
 	case op == isa.LdImm64:
 		writes = dst
-	case op == isa.LdAbs:
-		reads, writes = 1<<isa.R6, callerRegs
-	case op == isa.LdInd:
-		reads, writes = 1<<isa.R6|src, callerRegs
+	case op == isa.LdAbs || op == isa.LdInd:
+		reads = liveRegs // it may leave the program; 6.18 then takes every register for read
 	}
 	return reads & liveRegs, writes & liveRegs
 }

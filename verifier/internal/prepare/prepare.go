@@ -11,6 +11,8 @@ package prepare
 import (
 	"fmt"
 
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/object"
 )
@@ -20,6 +22,8 @@ type Options struct {
 	// KernelBTF is the kernel's own type information: kernel functions and variables, attach targets.
 	// Without it, what needs it is reported in Info.Unsupported.
 	KernelBTF *object.BTF
+	// AllSymbols says that the kernel knows the addresses of its variables by name (CONFIG_KALLSYMS_ALL), as most do.
+	AllSymbols bool
 }
 
 // A Fault is a refusal.
@@ -94,17 +98,32 @@ type Info struct {
 	// there are no loops.
 	Postorder []int
 
+	// Sleepable tells that the program may sleep: it asked to, and its type can.
+	Sleepable bool
+	// UsedMaps are indices into Program.Maps of the maps that instructions name, in the order in which they do.
+	UsedMaps []int
+	// Fields are the special fields of the values of Program.Maps; nil, or with nil elements, where there are none.
+	Fields []*Fields
+
 	// Unsupported says why prepare cannot tell whether Linux would refuse; "" if it can.
 	Unsupported string
 
-	helper func(id int32) helperFacts
-	kfunc  func(pc int) *kfuncFacts
+	options Options
+	kernel  *btf.Spec
+	funcs   []funcRec
+	helper  func(id int32) helperFacts
+	kfunc   func(pc int) *kfuncFacts
 }
 
 // A Subprog is a function of the program.
 type Subprog struct {
-	Start, End int    // slots [Start, End)
-	Name       string // from BTF, "" if unknown
+	Start, End int // slots [Start, End)
+	// Name, Type (the id of the function in the program's BTF), Proto and Global come from func_info; without it
+	// they are zero. A global function is verified once, for all arguments that its type allows.
+	Name   string
+	Type   uint32
+	Proto  *btf.FuncProto
+	Global bool
 
 	HasTailCall bool // calls bpf_tail_call itself
 	HasLdAbs    bool // uses LD_ABS or LD_IND itself
@@ -112,7 +131,8 @@ type Subprog struct {
 	ChangesPacket bool
 	MightSleep    bool
 
-	IsCallback bool // its address is taken: it may be called by a helper
+	IsCallback  bool // its address is taken: it may be called by a helper
+	IsException bool // it is called by bpf_throw
 
 	Calls []int // subprograms that it calls, ascending and without repetition
 	Takes []int // subprograms whose address it takes
@@ -120,10 +140,14 @@ type Subprog struct {
 
 // Prepare checks the program as Linux does before it walks it. Either the Info or the Fault is nil.
 func Prepare(p *object.Program, o Options) (*Info, *Fault) {
-	in := &Info{Program: p}
+	in := &Info{Program: p, options: o, Sleepable: p.Flags&flagSleepable != 0}
+	if o.KernelBTF != nil {
+		in.kernel = o.KernelBTF.Spec
+	}
 	in.helper = helperTable
 	in.kfunc = kfuncTable(p, o.KernelBTF)
-	for _, stage := range []func() *Fault{in.findSubprogs, in.checkJumps, in.checkFlow} {
+	for _, stage := range []func() *Fault{
+		in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve, in.checkFlow} {
 		if f := stage(); f != nil {
 			return nil, f
 		}
@@ -131,6 +155,13 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 	in.findLoops()
 	in.findLive()
 	return in, nil
+}
+
+// unsupported notes why the answer may be wrong.
+func (in *Info) unsupported(format string, args ...any) {
+	if in.Unsupported == "" {
+		in.Unsupported = fmt.Sprintf(format, args...)
+	}
 }
 
 // Subprog gives the index of the subprogram that starts at the slot, -1 if none does.

@@ -25,13 +25,26 @@ func (in *Info) findSubprogs() *Fault {
 		}
 		starts = slices.Insert(starts, at, t)
 	}
+	except, f := in.findException()
+	if f != nil {
+		return f
+	}
+	if except >= 0 {
+		at, found := slices.BinarySearch(starts, except)
+		if !found {
+			if len(starts) >= maxSubprogs {
+				return fault(e2big, -1, "too-many-subprograms", "too many subprograms")
+			}
+			starts = slices.Insert(starts, at, except)
+		}
+	}
 	in.SubOf = make([]int, len(insns))
 	for i, s := range starts {
 		end := len(insns)
 		if i+1 < len(starts) {
 			end = starts[i+1]
 		}
-		in.Subprogs = append(in.Subprogs, Subprog{Start: s, End: end})
+		in.Subprogs = append(in.Subprogs, Subprog{Start: s, End: end, IsException: s == except})
 		for pc := s; pc < end; pc++ {
 			in.SubOf[pc] = i
 		}
