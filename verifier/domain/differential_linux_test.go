@@ -31,12 +31,14 @@ type step struct {
 	quiet    bool // changes registers, but is not what is being tested
 }
 
-// A generator writes one random program over r1 to r5; r9 points to the map's value.
+// A generator writes one random program over r1 to r5, with r6 a pointer at a variable offset and r9
+// the pointer to the map's value.
 type generator struct {
 	*rand.Rand
-	code  []byte
-	steps []step
-	last  int32 // an immediate used before
+	loads, branches int // out of 24 steps
+	code            []byte
+	steps           []step
+	last            int32 // an immediate used before
 }
 
 func (g *generator) pc() int { return len(g.code) / 8 }
@@ -184,6 +186,52 @@ func (g *generator) swap() {
 	g.emit([]byte{0xd4, 0xdc, 0xd7}[order], g.steps[len(g.steps)-1].dst, 0, 0, int32(n))
 }
 
+// lowConst makes the low half of a register constant, often a shift amount, and the high half unknown.
+func (g *generator) lowConst(r int) {
+	n := int32(g.IntN(40))
+	if g.IntN(3) == 0 {
+		n = g.imm() & 0x7fffffff
+	}
+	for _, o := range []struct {
+		name string
+		op   Op
+		code byte
+		imm  int32
+	}{{"rsh", Rsh, 0x77, 32}, {"lsh", Lsh, 0x67, 32}, {"or", Or, 0x47, n}} {
+		g.add(step{name: o.name, dst: r, src: -1, imm: uint64(o.imm), apply: func(d, s *Scalar) { d.Fork(o.op, s); d.ALU(o.op, false, s) }})
+		g.emit(o.code, r, 0, 0, o.imm)
+	}
+}
+
+// offset adds up to three bounded registers to a pointer, or subtracts them.
+func (g *generator) offset() {
+	g.add(step{name: "ptr", dst: 6, src: -1, apply: func(d, _ *Scalar) { *d = Const(0) }})
+	g.emit(0xbf, 6, 9, 0, 0)
+	for range 1 + g.IntN(3) {
+		r := g.reg()
+		if n := int32(40 + g.IntN(23)); g.IntN(2) == 0 {
+			g.add(step{name: "arsh", dst: r, src: -1, imm: uint64(n), apply: func(d, s *Scalar) { d.ALU(Arsh, false, s) }})
+			g.emit(0xc7, r, 0, 0, n)
+		} else {
+			n := g.imm() & 0xffffff
+			g.add(step{name: "and", dst: r, src: -1, imm: uint64(n), apply: func(d, s *Scalar) { d.Fork(And, s); d.ALU(And, false, s) }})
+			g.emit(0x57, r, 0, 0, n)
+		}
+		s := step{name: "ptr +", dst: 6, src: r}
+		op, apply := byte(0x0f), (*Scalar).AddOffset
+		if g.IntN(2) == 0 {
+			s.name, op, apply = "ptr -", 0x1f, (*Scalar).SubOffset
+		}
+		s.apply = func(d, s *Scalar) {
+			if !s.IsConst() { // a constant goes to the fixed offset
+				apply(d, s)
+			}
+		}
+		g.add(s)
+		g.emit(op, 6, r, 0, 0)
+	}
+}
+
 var condOps = []struct {
 	name string
 	c    Cond
@@ -230,23 +278,27 @@ func (g *generator) finish() {
 }
 
 func generate(rnd *rand.Rand, mapFD, length int) *generator {
-	g := &generator{Rand: rnd}
+	g := &generator{Rand: rnd, loads: 1 + rnd.IntN(4), branches: 2 + rnd.IntN(8)}
 	g.emit(0x18, 9, 2, 0, int32(mapFD))
 	g.emit(0, 0, 0, 0, 0)
 	for r := 1; r <= 5; r++ {
 		g.load(r)
 	}
 	for len(g.steps) < length {
-		switch n := g.IntN(20); {
-		case n < 4:
+		switch n := g.IntN(24); {
+		case n < g.loads:
 			g.load(g.reg())
 		case n < 5:
 			g.constant(g.reg())
 		case n < 6:
 			g.move()
-		case n < 7 && g.IntN(3) == 0:
+		case n < 7:
 			g.swap()
-		case n < 13:
+		case n < 8:
+			g.offset()
+		case n < 9:
+			g.lowConst(g.reg())
+		case n < 9+g.branches:
 			g.branch()
 		default:
 			g.alu()
@@ -300,8 +352,8 @@ func TestKernelStates(t *testing.T) {
 }
 
 func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (states, contradictions int) {
-	reg := [6]Scalar{}
-	check := func(s *step, what string, before, before2 *Scalar, got *Scalar, want string) {
+	reg := [7]Scalar{}
+	check := func(s *step, what string, before, before2 *Scalar, reg int, got *Scalar, want string) {
 		y := tallies[s.name]
 		if y == nil {
 			y = &tally{}
@@ -309,7 +361,7 @@ func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (s
 		}
 		states++
 		y.compared++
-		if got.String() != want {
+		if text(reg, got) != want {
 			y.different++
 			if len(y.examples) < 3 {
 				y.examples = append(y.examples, fmt.Sprintf("%s %s dst=%d src=%d\n\tx      %v\n\ty      %v\n\tdomain %v\n\tkernel %v",
@@ -319,21 +371,21 @@ func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (s
 	}
 	// adopt takes what the log shows as the state to go on from, lest one difference breed others. The
 	// text of a contradictory register hides some of it, so mine, if it reads the same.
-	adopt := func(rs regs, mine *[6]Scalar) {
-		for n, text := range rs {
-			if n < 1 || n > 5 {
+	adopt := func(rs regs, mine *[7]Scalar) {
+		for n, want := range rs {
+			if n < 1 || n > 6 {
 				continue
 			}
 			reg[n] = mine[n]
-			if mine[n].String() == text {
+			if text(n, &mine[n]) == want {
 				continue
 			}
-			v, err := parseScalar(text)
+			v, err := parseScalar(want)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v.String() != text {
-				t.Errorf("text of %s comes out as %v", text, v.String())
+			if text(n, &v) != want {
+				t.Errorf("text of %s comes out as %v", want, text(n, &v))
 			}
 			reg[n] = v
 		}
@@ -345,7 +397,7 @@ func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (s
 			return states, contradictions // not reached: a jump was always taken
 		}
 		imm := Const(s.imm)
-		operand := func(r *[6]Scalar) *Scalar {
+		operand := func(r *[7]Scalar) *Scalar {
 			if s.src < 0 {
 				return &imm
 			}
@@ -355,7 +407,7 @@ func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (s
 		if !s.cond {
 			r := reg
 			s.apply(&r[s.dst], operand(&r))
-			check(s, "", &x, &y, &r[s.dst], after[s.dst])
+			check(s, "", &x, &y, s.dst, &r[s.dst], after[s.dst])
 			adopt(after, &r)
 			continue
 		}
@@ -402,9 +454,9 @@ func compare(t *testing.T, g *generator, tr trace, tallies map[string]*tally) (s
 						}
 					}
 				}
-				check(s, side.what, &x, &y, a, side.want[s.dst])
+				check(s, side.what, &x, &y, s.dst, a, side.want[s.dst])
 				if s.src >= 0 {
-					check(s, side.what+" src", &x, &y, b, side.want[s.src])
+					check(s, side.what+" src", &x, &y, s.src, b, side.want[s.src])
 				}
 				mineAfter = r
 			}

@@ -95,9 +95,10 @@ type trace struct {
 
 var (
 	lineInsn = regexp.MustCompile(`^(\d+): \(..\) `)
-	lineRegs = regexp.MustCompile(`^(\d+): (R.*)$`)
+	lineRegs = regexp.MustCompile(`^\d+: (R.*)$`)
 	lineFrom = regexp.MustCompile(`^from (\d+) to (\d+): (.*)$`)
 	oneReg   = regexp.MustCompile(`R(\d+)(?:_[rwD]+)?=((?:[^ (]|\([^()]*(?:\([^()]*\)[^()]*)*\))*)`)
+	oneOff   = regexp.MustCompile(`,off=-?\w+`)
 	oneID    = regexp.MustCompile(`id=\d+([+-]\w+)?,?`)
 )
 
@@ -105,7 +106,8 @@ func parseRegs(s string) regs {
 	r := regs{}
 	for _, m := range oneReg.FindAllStringSubmatch(s, -1) {
 		n, _ := strconv.Atoi(m[1])
-		r[n] = oneID.ReplaceAllString(strings.TrimPrefix(m[2], "P"), "")
+		// Precision, ids and the fixed offset of pointers are not the domain's.
+		r[n] = oneOff.ReplaceAllString(oneID.ReplaceAllString(strings.TrimPrefix(m[2], "P"), ""), "")
 	}
 	return r
 }
@@ -144,16 +146,34 @@ func parseLog(log string) trace {
 		} else if _, bug, ok := strings.Cut(line, "REG INVARIANTS VIOLATION "); ok {
 			tr.bugs[prev] += bug + "\n"
 		} else if m := lineRegs.FindStringSubmatch(line); m != nil && prev >= 0 {
-			pc, _ := strconv.Atoi(m[1])
-			tr.after[pc] = parseRegs(m[2])
+			tr.after[prev] = parseRegs(m[1])
 		}
 	}
 	return tr
 }
 
+// pointer is the text of the pointer to the map's value at a variable offset.
+const pointer = "map_value(ks=4,vs=64"
+
+func text(reg int, s *Scalar) string {
+	if reg != 6 {
+		return s.String()
+	}
+	if s.IsConst() {
+		return pointer + ")"
+	}
+	return string(s.AppendRanges([]byte(pointer), true)) + ")"
+}
+
 // parseScalar reads the log's text back.
 func parseScalar(s string) (Scalar, error) {
 	out := Unknown()
+	if rest, ok := strings.CutPrefix(s, pointer); ok {
+		if rest == ")" {
+			return Const(0), nil
+		}
+		s = "scalar(" + strings.TrimPrefix(rest, ",")
+	}
 	if !strings.HasPrefix(s, "scalar(") {
 		v, err := parseNumber(s)
 		return Const(v), err
