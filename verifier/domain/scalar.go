@@ -17,7 +17,7 @@ package domain
 // if it was given one. If a minimum exceeds its maximum, or a constant does not lie in its ranges, the
 // set is empty: no execution comes here (see Violation).
 //
-// The zero Scalar is not reduced but valid: it is the constant 0.
+// The zero Scalar is the constant 0.
 type Scalar struct {
 	Bits           Tnum
 	SMin, SMax     int64
