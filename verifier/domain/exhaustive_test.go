@@ -100,6 +100,9 @@ var condNames = [NumConds]string{"==", "!=", "&", "!&", ">", "<=", ">=", "<", "s
 
 func TestSmallWidths(t *testing.T) {
 	n := *flagSets
+	if testing.Short() {
+		n /= 3
+	}
 	t.Run("4", func(t *testing.T) { testWidth[[4]struct{}, [2]struct{}](t, 3*n) })
 	t.Run("6", func(t *testing.T) { testWidth[[6]struct{}, [3]struct{}](t, n) })
 	t.Run("8", func(t *testing.T) { testWidth[[8]struct{}, [4]struct{}](t, n/2) })
