@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -129,11 +128,11 @@ func (k *Kernel) Load(p *object.Program, o Options) (*Result, error) {
 // crashes tells that the program calls bpf_wq_init.
 func (k *Kernel) crashes(p *object.Program) bool {
 	for i := range p.Insns {
-		if p.Insns[i].Op != isa.CallKfn {
-			continue
+		// By its bytes, whatever else is wrong with it: this must not miss one.
+		n := &p.Insns[i]
+		if n.Opcode == opCall && n.Src == isa.PseudoCallKfunc && uint32(n.Imm) == k.wqInit() {
+			return true
 		}
-		id := k.wqInit()
-		return id != 0 && slices.ContainsFunc(p.Insns[i:], func(n isa.Insn) bool { return n.Op == isa.CallKfn && uint32(n.Imm) == id })
 	}
 	return false
 }
@@ -146,6 +145,12 @@ func (l *lease) load(p *object.Program, o Options) *Result {
 	}
 	return in.load(l.k, o)
 }
+
+// First bytes of instructions that need care before they are loaded.
+const (
+	opLdImm64 = 0x18
+	opCall    = 0x85
+)
 
 // An input is a program in the form that bpf(2) takes.
 type input struct {
@@ -176,7 +181,7 @@ func (l *lease) prepare(p *object.Program) (*input, *Result) {
 		in.fdArray = binary.LittleEndian.AppendUint32(in.fdArray, uint32(fd))
 	}
 	for i, insn := range p.Insns {
-		isMap := insn.Op == isa.LdImm64 && (insn.Src == isa.PseudoMapFD || insn.Src == isa.PseudoMapValue)
+		isMap := insn.Opcode == opLdImm64 && (insn.Src == isa.PseudoMapFD || insn.Src == isa.PseudoMapValue)
 		if isMap && !p.BadFDs[i] && insn.Imm >= 0 && int(insn.Imm) < len(in.maps) {
 			insn.Imm = int32(in.maps[insn.Imm])
 		}

@@ -87,7 +87,7 @@ func (c *Case) newMap(i int, p *object.Program) (*object.Map, error) {
 			return nil, err
 		}
 		for j := range insns {
-			if insns[j].Op == isa.LdImm64 {
+			if insns[j].Opcode == 0x18 { // ld_imm64
 				insns[j].Imm = 0
 			}
 		}
