@@ -93,6 +93,7 @@ func (in *Info) mark(pc int) {
 		if t, ok := callTarget(insns, pc); ok {
 			set(pc, PrunePoint)
 			set(pc+2, PrunePoint|JumpPoint)
+			set(t, PrunePoint|JumpPoint)
 			n := in.SubOf[t]
 			in.Subprogs[n].IsCallback = true
 			s.Takes = addSorted(s.Takes, n)
@@ -104,10 +105,11 @@ func (in *Info) mark(pc int) {
 
 func (in *Info) markCall(pc int, s *Subprog, set func(int, Flags)) {
 	i := &in.Program.Insns[pc]
+	set(pc+1, PrunePoint|JumpPoint) // even where no function of the program is called
 	switch i.Src {
 	case 1:
 		set(pc, PrunePoint)
-		set(pc+1, PrunePoint|JumpPoint)
+		set(pc+1+int(i.Imm), PrunePoint|JumpPoint)
 		s.Calls = addSorted(s.Calls, in.SubOf[pc+1+int(i.Imm)])
 	case 0:
 		h := in.helper(i.Imm)

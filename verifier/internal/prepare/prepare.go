@@ -46,18 +46,19 @@ func (f *Fault) Error() string {
 // Numbers of Linux errors, which are the same on every machine that Linux runs on but Alpha, MIPS, PA-RISC and
 // SPARC; they are those of the kernel that is modelled, not of the one that runs skep.
 const (
-	eperm    = 1
-	enoent   = 2
-	e2big    = 7
-	ebadf    = 9
-	eacces   = 13
-	efault   = 14
-	ebusy    = 16
-	eexist   = 17
-	enodev   = 19
-	einval   = 22
-	eproto   = 71
-	enotsupp = 524
+	eperm      = 1
+	enoent     = 2
+	e2big      = 7
+	ebadf      = 9
+	eacces     = 13
+	efault     = 14
+	ebusy      = 16
+	eexist     = 17
+	enodev     = 19
+	einval     = 22
+	eproto     = 71
+	eopnotsupp = 95
+	enotsupp   = 524
 )
 
 // fault makes a Fault about the slot pc.
@@ -124,6 +125,8 @@ type Subprog struct {
 	Type   uint32
 	Proto  *btf.FuncProto
 	Global bool
+	// Signature is what Proto says of arguments, nil without func_info.
+	Signature *Signature
 
 	HasTailCall bool // calls bpf_tail_call itself
 	HasLdAbs    bool // uses LD_ABS or LD_IND itself
@@ -152,6 +155,7 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 			return nil, f
 		}
 	}
+	in.signatures()
 	in.findLoops()
 	in.findLive()
 	return in, nil

@@ -4,8 +4,29 @@ import "slices"
 
 // Program types that rules here name.
 const (
-	progSocketFilter = 1
-	progStructOps    = 27
+	progSocketFilter          = 1
+	progKprobe                = 2
+	progTracepoint            = 5
+	progXDP                   = 6
+	progPerfEvent             = 7
+	progRawTracepoint         = 17
+	progRawTracepointWritable = 24
+	progTracing               = 26
+	progStructOps             = 27
+	progExt                   = 28
+	progLSM                   = 29
+	progSyscall               = 31
+)
+
+// Attach types that rules here name.
+const (
+	attachRawTP     = 23
+	attachFentry    = 24
+	attachFexit     = 25
+	attachModifyRet = 26
+	attachLSMMac    = 27
+	attachIter      = 28
+	attachLSMCgroup = 43
 )
 
 // Program flags.
