@@ -110,29 +110,6 @@ func TestCorpus(t *testing.T) {
 	require.GreaterOrEqual(t, total.RunsEqual, total.Runs, "return values")
 }
 
-// TestCrashIsAvoided must not load what it asks for.
-func TestCrashIsAvoided(t *testing.T) {
-	k, s := kernel(t), shared(t)
-	b, err := k.BTF()
-	require.NoError(t, err)
-	here, err := s.KernelOf(k.Release(), b)
-	require.NoError(t, err)
-	found := 0
-	for _, c := range s.Cases {
-		if !c.Calls("bpf_wq_init") {
-			continue
-		}
-		p, err := c.ProgramFor(here)
-		if errors.Is(err, corpus.ErrNotThere) {
-			continue
-		}
-		require.NoError(t, err)
-		require.True(t, k.crashes(p), c.ID)
-		found++
-	}
-	require.NotZero(t, found)
-}
-
 // runFresh runs a case on a load of its own: nil if the kernel does not.
 func runFresh(t *testing.T, k *Kernel, p *object.Program, w corpus.Retval) *Run {
 	r, err := k.Load(p, Options{NoLog: true, FreshMaps: true})

@@ -130,7 +130,7 @@ func (k *Kernel) crashes(p *object.Program) bool {
 	for i := range p.Insns {
 		// By its bytes, whatever else is wrong with it: this must not miss one.
 		n := &p.Insns[i]
-		if n.Opcode == opCall && n.Src == isa.PseudoCallKfunc && uint32(n.Imm) == k.wqInit() {
+		if n.Opcode == opCall && n.Src == isa.PseudoCallKfunc && n.Imm != 0 && uint32(n.Imm) == k.wqInit() {
 			return true
 		}
 	}
