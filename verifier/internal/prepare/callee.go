@@ -84,3 +84,60 @@ func kfunc(spec *btf.Spec, id btf.TypeID) *kfuncFacts {
 	f.changesPacket = f.name == "bpf_xdp_pull_data"
 	return f
 }
+
+// A kfuncID names a kernel function: its BTF id, and the index in fd_array of the module that has it.
+type kfuncID struct {
+	id  int32
+	off int16
+}
+
+const maxKfuncs = 256
+
+// metadataKfuncs read what a driver says of a packet; only programs bound to a device may.
+var metadataKfuncs = map[string]bool{
+	"bpf_xdp_metadata_rx_timestamp": true,
+	"bpf_xdp_metadata_rx_hash":      true,
+	"bpf_xdp_metadata_rx_vlan_tag":  true,
+}
+
+// checkKfunc checks the kernel function that the slot calls, if it calls one. Whether the program's type may call it is seen
+// when the call is walked.
+func (in *Info) checkKfunc(pc int, seen map[kfuncID]bool) *Fault {
+	i := &in.Program.Insns[pc]
+	if i.Opcode != opCall || i.Src != isa.PseudoCallKfunc {
+		return nil
+	}
+	bad := func(errno int, code, format string, args ...any) *Fault {
+		return fault(errno, pc, code, format, args...)
+	}
+	if !in.GPL {
+		return bad(einval, "kfunc-licence", "cannot call kernel function from non-GPL compatible program")
+	}
+	id := kfuncID{i.Imm, i.Off}
+	if id == (kfuncID{}) || seen[id] { // a weak function that is not there, which may be called where nobody gets to
+		return nil
+	}
+	if i.Off != 0 {
+		errno := eproto
+		if i.Off < 0 {
+			errno = einval
+		}
+		return bad(errno, "kfunc-module", "failed to find BTF for kernel function")
+	}
+	if in.kernel == nil {
+		in.unsupported("kernel functions need the kernel's BTF")
+		return nil
+	}
+	fn, _ := function(in.kernel, uint32(i.Imm))
+	if fn == nil {
+		return bad(einval, "kfunc-id", "kernel btf_id %d is not a function", uint32(i.Imm))
+	}
+	if metadataKfuncs[fn.Name] {
+		return bad(einval, "kfunc-metadata", "metadata kfuncs require device-bound program")
+	}
+	if len(seen) == maxKfuncs {
+		return bad(e2big, "too-many-kfuncs", "too many different kernel function calls")
+	}
+	seen[id] = true
+	return nil
+}

@@ -101,6 +101,12 @@ type Info struct {
 
 	// Sleepable tells that the program may sleep: it asked to, and its type can.
 	Sleepable bool
+	// GPL tells that the licence is compatible with it.
+	GPL bool
+	// AttachName and AttachProto are what the program is attached to: of a tracepoint its name and the type of its probe, whose first
+	// argument the program does not see; of a struct_ops member, an iterator or a function, that. "" and nil for other types.
+	AttachName  string
+	AttachProto *btf.FuncProto
 	// UsedMaps are indices into Program.Maps of the maps that instructions name, in the order in which they do.
 	UsedMaps []int
 	// Fields are the special fields of the values of Program.Maps; nil, or with nil elements, where there are none.
@@ -143,14 +149,15 @@ type Subprog struct {
 
 // Prepare checks the program as Linux does before it walks it. Either the Info or the Fault is nil.
 func Prepare(p *object.Program, o Options) (*Info, *Fault) {
-	in := &Info{Program: p, options: o, Sleepable: p.Flags&flagSleepable != 0}
+	in := &Info{Program: p, options: o, Sleepable: p.Flags&flagSleepable != 0, GPL: isGPL(p.License)}
 	if o.KernelBTF != nil {
 		in.kernel = o.KernelBTF.Spec
 	}
 	in.helper = helperTable
 	in.kfunc = kfuncTable(p, o.KernelBTF)
 	for _, stage := range []func() *Fault{
-		in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve, in.checkFlow} {
+		in.checkAttributes, in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve,
+		in.checkFlow, in.checkAttach} {
 		if f := stage(); f != nil {
 			return nil, f
 		}

@@ -8,9 +8,13 @@ const maxSubprogs = 256
 func (in *Info) findSubprogs() *Fault {
 	insns := in.Program.Insns
 	starts := []int{0}
+	kfuncs := map[kfuncID]bool{}
 	for pc := range insns {
 		t, ok := callTarget(insns, pc)
 		if !ok {
+			if f := in.checkKfunc(pc, kfuncs); f != nil {
+				return f
+			}
 			continue
 		}
 		if t < 0 || t >= len(insns) {
