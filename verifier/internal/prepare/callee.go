@@ -118,9 +118,9 @@ func (in *Info) checkKfunc(pc int, seen map[kfuncID]bool) *Fault {
 		return nil
 	}
 	if i.Off != 0 {
-		errno := eproto
-		if i.Off < 0 {
-			errno = einval
+		errno := einval
+		if i.Off > 0 && len(in.Program.Maps) == 0 { // then there is no fd_array
+			errno = eproto
 		}
 		return bad(errno, "kfunc-module", "failed to find BTF for kernel function")
 	}

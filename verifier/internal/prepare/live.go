@@ -21,10 +21,11 @@ func (in *Info) uses(pc int) (reads, writes uint16) {
 	switch op := i.Op; {
 	case op.IsALU():
 		reads, writes = dst, dst
-		if op == isa.Mov || op == isa.MovSX || op == isa.AddrSpaceCast || op == isa.MovPerCPU {
+		move := op == isa.Mov || op == isa.MovSX || op == isa.AddrSpaceCast || op == isa.MovPerCPU
+		if move {
 			reads = 0
 		}
-		if i.SrcReg || op == isa.MovSX || op == isa.AddrSpaceCast || op == isa.MovPerCPU {
+		if i.SrcReg || move && i.Opcode&8 != 0 {
 			reads |= src
 		}
 	case op.IsCond():
@@ -53,7 +54,7 @@ func (in *Info) uses(pc int) (reads, writes uint16) {
 		reads, writes = dst|src|r0, r0
 	case op == isa.FetchAdd || op == isa.FetchOr || op == isa.FetchAnd || op == isa.FetchXor || op == isa.Xchg:
 		reads, writes = dst|src, src
-	case op.IsAtomic():
+	case op.IsAtomic() || i.Opcode&0xe7 == opAtomic: // known or not
 		reads = dst | src
 	case op == isa.LdImm64:
 		writes = dst

@@ -18,6 +18,7 @@ const (
 	opCall     = 0x85
 	opExit     = 0x95
 	opMayGoto  = 0xe5
+	opAtomic   = 0xc3 // of any size
 	modeAbs    = 0x20
 	modeInd    = 0x40
 	tailCallID = 12

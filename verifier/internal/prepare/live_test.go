@@ -1,0 +1,146 @@
+package prepare
+
+import (
+	"fmt"
+	"math/rand"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/object"
+	"github.com/skepbpf/skep/oracle"
+)
+
+// rounds is how many random programs a test tries.
+func rounds(full int) int {
+	if testing.Short() {
+		return full / 10
+	}
+	return full
+}
+
+// dump spells a program by its fields.
+func dump(p *object.Program) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "type %d, attach %d, flags %#x, licence %s, functions %v, lines %v\n", p.Type, p.AttachType, p.Flags, p.License, p.FuncsRaw, p.LinesRaw)
+	for pc, i := range p.Insns {
+		fmt.Fprintf(&b, "%4d: %02x dst %d src %d off %d imm %d\n", pc, i.Opcode, i.Dst, i.Src, i.Off, i.Imm)
+	}
+	return b.String()
+}
+
+func TestRandomProgramsAgainstKernel(t *testing.T) {
+	w := newWorld(t)
+	if !w.ask(t) {
+		t.Skip("no Linux 6.18 to ask")
+	}
+	faults, tables := 0, 0
+	for seed := range int64(rounds(10_000)) {
+		m := &maker{Rand: rand.New(rand.NewSource(seed)), w: w}
+		p := m.program()
+		in, got := prepareAnswer(p, Options{KernelBTF: w.kernel})
+		want, log := w.kernelAnswer(t, p, oracle.LogStates)
+		if strings.HasPrefix(want.message, "func#") { // the head of this log, and no message
+			want.message = ""
+		}
+		require.Equal(t, want, got, "seed %d\n%s", seed, dump(p))
+		if in == nil {
+			faults++
+			continue
+		}
+		tables++
+		require.Equal(t, liveTable(log), tableOf(in), "seed %d\n%s", seed, dump(p))
+	}
+	t.Logf("%d faults and %d tables of live registers as Linux has them", faults, tables)
+}
+
+var rxLive = regexp.MustCompile(`^([ \d]{3} +\d+: [\d.]{10}) `)
+
+// liveTable takes from a log the table of live registers, without the instructions.
+func liveTable(log string) []string {
+	_, log, _ = strings.Cut(log, "Live regs before insn:\n")
+	var out []string
+	for line := range strings.Lines(log) {
+		m := rxLive.FindStringSubmatch(line)
+		if m == nil {
+			break
+		}
+		out = append(out, m[1])
+	}
+	return out
+}
+
+func tableOf(in *Info) []string {
+	lines := in.LiveTable(func(int) string { return "" })[1:]
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return lines
+}
+
+// TestPrunePoints walks programs that have one path, and counts the prune points on it: with BPF_F_TEST_STATE_FREQ that is the number
+// of states that Linux keeps.
+func TestPrunePoints(t *testing.T) {
+	w := newWorld(t)
+	if !w.ask(t) {
+		t.Skip("no Linux 6.18 to ask")
+	}
+	tried := 0
+	for seed := range int64(rounds(3_000)) {
+		m := &maker{Rand: rand.New(rand.NewSource(seed)), w: w}
+		p := m.straight()
+		in, a := prepareAnswer(p, Options{KernelBTF: w.kernel})
+		if a != (answer{}) { // a function that nobody calls
+			continue
+		}
+		steps, states := walkStraight(in)
+		r, err := w.oracle.Load(p, oracle.Options{LogLevel: oracle.LogStats})
+		require.NoError(t, err)
+		r.Close()
+		require.Equal(t, r.Processed, steps, "seed %d\n%s", seed, dump(p))
+		require.Equal(t, r.TotalStates, states, "seed %d\n%s", seed, dump(p))
+		tried++
+	}
+	require.Greater(t, tried, rounds(1_000))
+	t.Logf("%d programs", tried)
+}
+
+// walkStraight executes a program that straight made. It counts instructions, and those that are prune points.
+func walkStraight(in *Info) (steps, prunePoints int) {
+	type frame struct {
+		regs [10]int32
+		back int
+	}
+	insns := in.Program.Insns
+	var now frame
+	var callers []frame
+	for pc := 0; ; {
+		steps++
+		if in.Flags[pc]&PrunePoint != 0 {
+			prunePoints++
+		}
+		i := &insns[pc]
+		next := pc + slots(i)
+		switch {
+		case i.Opcode == 0xb7 || i.Opcode == opLdImm64:
+			now.regs[i.Dst] = i.Imm
+		case i.Opcode == opCall && i.Src == isa.PseudoCallSub:
+			now.back = next
+			callers = append(callers, now)
+			next, _ = callTarget(insns, pc)
+		case i.Opcode == opExit:
+			if len(callers) == 0 {
+				return steps, prunePoints
+			}
+			now = callers[len(callers)-1]
+			callers = callers[:len(callers)-1]
+			next = now.back
+		case isGoto(i), isJump(i) && (now.regs[i.Dst] == i.Imm) == (i.Opcode != 0x55):
+			next = jumpTarget(i, pc)
+		}
+		pc = next
+	}
+}
