@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -16,6 +17,7 @@ type helperFacts struct {
 	async         bool // arranges for a callback to be called later
 	changesPacket bool
 	mightSleep    bool
+	fastcall      bool
 }
 
 // kfuncFacts is the same of a kernel function.
@@ -24,29 +26,52 @@ type kfuncFacts struct {
 	args          int
 	iterNext      bool
 	callback      bool
+	async         bool
 	changesPacket bool
 	mightSleep    bool
+	fastcall      bool
 }
 
 // helperArgs holds the number of arguments of helper n at n.
 const helperArgs = "02423020055533002131442215435333231032322103231125434424352242243254544444434141024255132244311111155433344421553333210445113053124322221111144434233541421242020315453413231111241454332101144533231442255333220442"
 
-func helperTable(id int32) helperFacts {
-	if id < 0 || int(id) >= len(helperArgs) {
-		return helperFacts{args: 5}
+// plainProcessorID are the program types for which helper 8 is an ordinary function.
+var plainProcessorID = []uint32{1, 8, 9, 13, 14, 15, 16, 18, 21, 22, 23, 25, 30, 32}
+
+const processorIDHelper = 8
+
+// helperTable gives the facts about helpers for a program type.
+func helperTable(typ uint32) func(id int32) helperFacts {
+	return func(id int32) helperFacts {
+		if id < 0 || int(id) >= len(helperArgs) {
+			return helperFacts{args: 5}
+		}
+		f := helperFacts{args: int(helperArgs[id] - '0')}
+		switch id {
+		case 164, 180, 181, 209:
+			f.callback = true
+		case 170:
+			f.async = true
+		case 67, 141, 148, 161, 166, 167, 168, 191, 193:
+			f.mightSleep = true
+		case 9, 10, 11, tailCallID, 13, 18, 19, 31, 38, 39, 43, 44, 50, 54, 63, 65, 73, 74, 75, 76, 90, 91, 143:
+			f.changesPacket = true
+		case processorIDHelper:
+			f.fastcall = !slices.Contains(plainProcessorID, typ)
+		}
+		return f
 	}
-	f := helperFacts{args: int(helperArgs[id] - '0')}
-	switch id {
-	case 164, 180, 181, 209:
-		f.callback = true
-	case 170:
-		f.async = true
-	case 67, 141, 148, 161, 166, 167, 168, 191, 193:
-		f.mightSleep = true
-	case 9, 10, 11, 12, 13, 18, 19, 31, 38, 39, 43, 44, 50, 54, 63, 65, 73, 74, 75, 76, 90, 91, 143:
-		f.changesPacket = true
-	}
-	return f
+}
+
+// Kernel functions that may sleep, besides the iterators.
+var sleepableKfuncs = []string{
+	"bpf_arena_alloc_pages", "bpf_arena_free_pages", "bpf_arena_reserve_pages", "bpf_copy_from_user_dynptr",
+	"bpf_copy_from_user_str", "bpf_copy_from_user_str_dynptr", "bpf_copy_from_user_task_dynptr",
+	"bpf_copy_from_user_task_str", "bpf_copy_from_user_task_str_dynptr", "bpf_crypto_ctx_create",
+	"bpf_get_dentry_xattr", "bpf_get_file_xattr", "bpf_iter_dmabuf_destroy", "bpf_iter_dmabuf_new",
+	"bpf_iter_dmabuf_next", "bpf_iter_kmem_cache_destroy", "bpf_iter_kmem_cache_new", "bpf_iter_kmem_cache_next",
+	"bpf_lookup_user_key", "bpf_remove_dentry_xattr", "bpf_set_dentry_xattr", "bpf_verify_pkcs7_signature",
+	"css_rstat_flush", "scx_bpf_create_dsq",
 }
 
 // kfuncTable looks up the kernel functions that a program calls.
@@ -80,8 +105,17 @@ func kfunc(spec *btf.Spec, id btf.TypeID) *kfuncFacts {
 	}
 	f := &kfuncFacts{name: fn.Name, args: min(len(proto.Params), 5)}
 	f.iterNext = strings.HasPrefix(f.name, "bpf_iter_") && strings.HasSuffix(f.name, "_next")
-	f.callback = f.name == "bpf_rbtree_add_impl"
-	f.changesPacket = f.name == "bpf_xdp_pull_data"
+	f.mightSleep = slices.Contains(sleepableKfuncs, f.name)
+	switch f.name {
+	case "bpf_rbtree_add_impl":
+		f.callback = true
+	case "bpf_wq_set_callback_impl", "bpf_task_work_schedule_signal_impl", "bpf_task_work_schedule_resume_impl":
+		f.async = true
+	case "bpf_xdp_pull_data":
+		f.changesPacket = true
+	case "bpf_cast_to_kern_ctx", "bpf_rdonly_cast":
+		f.fastcall = true
+	}
 	return f
 }
 

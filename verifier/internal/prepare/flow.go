@@ -126,6 +126,9 @@ func (in *Info) markCall(pc int, s *Subprog, set func(int, Flags)) {
 		if k == nil {
 			return
 		}
+		if k.async {
+			set(pc, PrunePoint)
+		}
 		if k.iterNext {
 			set(pc, PrunePoint|ForceCheckpoint)
 		}

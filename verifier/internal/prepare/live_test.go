@@ -144,3 +144,38 @@ func walkStraight(in *Info) (steps, prunePoints int) {
 		pc = next
 	}
 }
+
+// TestFastcallStack compares how deep stacks are: that shows which saves and restores around a call Linux drops.
+func TestFastcallStack(t *testing.T) {
+	w := newWorld(t)
+	if !w.ask(t) {
+		t.Skip("no Linux 6.18 to ask")
+	}
+	dropped := 0
+	for seed := range int64(rounds(3_000)) {
+		m := &maker{Rand: rand.New(rand.NewSource(seed)), w: w}
+		p := m.saves()
+		in, a := prepareAnswer(p, Options{KernelBTF: w.kernel})
+		require.Equal(t, answer{}, a)
+		want := 0
+		s := &in.Subprogs[0]
+		spoilt := !s.HasFastcall
+		for pc, i := range p.Insns {
+			if i.Opcode == opSpill || i.Opcode == opFill {
+				want = max(want, -int(i.Off))
+				spoilt = spoilt || in.Flags[pc]&FastcallSlot == 0 && i.Off < s.FastcallOff
+			}
+		}
+		if !spoilt {
+			want = -int(s.FastcallOff)
+			dropped++
+		}
+		r, err := w.oracle.Load(p, oracle.Options{LogLevel: oracle.LogStats})
+		require.NoError(t, err)
+		r.Close()
+		require.Equal(t, oracle.Accept, r.Verdict, "seed %d: %s\n%s", seed, r.Message, dump(p))
+		require.Equal(t, r.StackDepth, fmt.Sprint(want), "seed %d\n%s", seed, dump(p))
+	}
+	require.NotZero(t, dropped)
+	t.Logf("%d with saves that are dropped", dropped)
+}

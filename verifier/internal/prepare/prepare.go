@@ -82,6 +82,8 @@ const (
 	CallsCallback
 	// Target: some jump goes here.
 	Target
+	// FastcallSlot: the slot saves or restores a register around a call that leaves it alone.
+	FastcallSlot
 )
 
 // Info is what is known of a program before it is walked. It is immutable.
@@ -143,6 +145,11 @@ type Subprog struct {
 	IsCallback  bool // its address is taken: it may be called by a helper
 	IsException bool // it is called by bpf_throw
 
+	// HasFastcall tells that there are FastcallSlots. If the function's stack is touched below FastcallOff (from the frame pointer) by
+	// them alone, it is -FastcallOff bytes deep.
+	HasFastcall bool
+	FastcallOff int16
+
 	Calls []int // subprograms that it calls, ascending and without repetition
 	Takes []int // subprograms whose address it takes
 }
@@ -153,7 +160,7 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 	if o.KernelBTF != nil {
 		in.kernel = o.KernelBTF.Spec
 	}
-	in.helper = helperTable
+	in.helper = helperTable(p.Type)
 	in.kfunc = kfuncTable(p, o.KernelBTF)
 	for _, stage := range []func() *Fault{
 		in.checkAttributes, in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve,
@@ -165,6 +172,7 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 	in.signatures()
 	in.findLoops()
 	in.findLive()
+	in.findFastcalls()
 	return in, nil
 }
 

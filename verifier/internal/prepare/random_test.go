@@ -237,3 +237,49 @@ func (m *maker) known(jumps, calls *[]int, mayCall bool) {
 		m.put(opJa, 0, 0, 0, 0)
 	}
 }
+
+// saves makes a program of calls that leave registers alone, most of them with saves and restores around them.
+func (m *maker) saves() *object.Program {
+	m.out = nil
+	off := func() int16 { return -8 * int16(1+m.Intn(3)) }
+	save := func(r uint8, at int16) { m.put(opSpill, 10, r, at, 0) }
+	restore := func(r uint8, at int16) { m.put(opFill, r, 10, at, 0) }
+	for range 1 + m.Intn(3) {
+		for r := uint8(1); r <= 6; r++ {
+			m.put(0xb7, r, 0, 0, 0)
+		}
+		if m.rare(3) {
+			save(6, off())
+		}
+		regs := m.Perm(6)[:m.Intn(4)]
+		at := off()
+		first := at
+		for i, r := range regs {
+			at = first + 8*int16(len(regs)-1-i)
+			if at >= 0 || m.rare(15) {
+				at = off()
+			}
+			save(uint8(1+r), at)
+		}
+		m.out = append(m.out, callHelper(processorIDHelper)...)
+		at = first
+		for i := range regs {
+			r := regs[len(regs)-1-i]
+			if m.rare(20) {
+				r = m.Intn(6)
+			}
+			to := at + 8*int16(i)
+			if to >= 0 || m.rare(15) {
+				to = off()
+			}
+			restore(uint8(1+r), to)
+		}
+		if m.rare(4) {
+			restore(6, off())
+		}
+	}
+	m.out = append(m.out, ret0...)
+	p := m.w.program(m.out)
+	p.Type = progXDP
+	return p
+}
