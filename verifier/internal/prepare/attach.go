@@ -6,8 +6,8 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// structOps are the kernel's structs that struct_ops programs can be members of, with the members that they cannot be. The key
-// is the struct; which of them a kernel has depends on its configuration.
+// structOps are the kernel's structs that struct_ops programs can be members of, with the members that they
+// cannot be. Which of them a kernel has depends on its configuration.
 var structOps = map[string]structOpsRule{
 	"tcp_congestion_ops": {refused: map[string]bool{"get_info": true}},
 	"bpf_dummy_ops":      {sleepable: map[string]bool{"test_sleepable": true}},

@@ -34,12 +34,15 @@ func (in *Info) uses(pc int) (reads, writes uint16) {
 			reads |= src
 		}
 	case op == isa.Call:
-		reads, writes = args(in.helper(i.Imm).args), callerRegs
+		reads, writes = argRegs, callerRegs
+		if in.options.Helper == nil || in.options.Helper(i.Imm) {
+			reads = args(in.helper(i.Imm).args)
+		}
 	case op == isa.CallSub:
 		reads, writes = argRegs, callerRegs
 	case op == isa.CallKfn:
 		reads, writes = argRegs, callerRegs
-		if k := in.kfunc(pc); k != nil {
+		if k := in.kfunc(pc); k != nil && (in.options.Kfunc == nil || in.options.Kfunc(k.name)) {
 			reads = args(k.args)
 		}
 	case op == isa.Exit:

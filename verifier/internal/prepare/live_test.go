@@ -41,13 +41,21 @@ func TestRandomProgramsAgainstKernel(t *testing.T) {
 	for seed := range int64(rounds(10_000)) {
 		m := &maker{Rand: rand.New(rand.NewSource(seed)), w: w}
 		p := m.program()
-		in, got := prepareAnswer(p, Options{KernelBTF: w.kernel})
+		in, f := Prepare(p, Options{KernelBTF: w.kernel})
+		got, head := answer{}, []string(nil)
+		if f != nil {
+			got, head = answer{f.Errno, f.Message}, f.Lines
+		} else {
+			head = in.HeadLines()
+		}
 		want, log := w.kernelAnswer(t, p, oracle.LogStates)
 		if strings.HasPrefix(want.message, "func#") { // the head of this log, and no message
 			want.message = ""
 		}
 		require.Equal(t, want, got, "seed %d\n%s", seed, dump(p))
+		require.True(t, strings.HasPrefix(log, strings.Join(append(head, ""), "\n")), "%q and not %q\n%s", head, log, dump(p))
 		if in == nil {
+			require.False(t, strings.HasPrefix(log[len(strings.Join(append(head, ""), "\n")):], "func#"), "%q and not %q", head, log)
 			faults++
 			continue
 		}

@@ -22,17 +22,22 @@ type Options struct {
 	// KernelBTF is the kernel's own type information: kernel functions and variables, attach targets.
 	// Without it, what needs it is reported in Info.Unsupported.
 	KernelBTF *object.BTF
-	// AllSymbols says that the kernel knows the addresses of its variables by name (CONFIG_KALLSYMS_ALL), as most do.
+	// AllSymbols says that the kernel knows the addresses of its variables by name (CONFIG_KALLSYMS_ALL), as
+	// most do.
 	AllSymbols bool
+	// Helper and Kfunc say whether programs of the type may call a helper or a kernel function. Linux does not
+	// know the arguments of one that may not be called, and takes all five for read. nil: all may.
+	Helper func(id int32) bool
+	Kfunc  func(name string) bool
 }
 
 // A Fault is a refusal.
 type Fault struct {
-	Errno   int    // as in Linux, positive
-	Message string // the kernel's wording; "" if bpf(2) refuses without a word
-	Insn    int    // slot that is to blame, -1 if none
-	Code    string // skep's stable name for the refusal: "jump-out-of-range"
-	Lines   []string
+	Errno   int      // as in Linux, positive
+	Message string   // the kernel's wording; "" if bpf(2) refuses without a word
+	Insn    int      // slot that is to blame, -1 if none
+	Code    string   // skep's stable name for the refusal: "jump-out-of-range"
+	Lines   []string // what the log has before Message, at level 2
 }
 
 // Error gives the kernel's message, or where it has none, the code.
@@ -46,15 +51,11 @@ func (f *Fault) Error() string {
 // Numbers of Linux errors, which are the same on every machine that Linux runs on but Alpha, MIPS, PA-RISC and
 // SPARC; they are those of the kernel that is modelled, not of the one that runs skep.
 const (
-	eperm      = 1
 	enoent     = 2
 	e2big      = 7
 	ebadf      = 9
-	eacces     = 13
-	efault     = 14
 	ebusy      = 16
 	eexist     = 17
-	enodev     = 19
 	einval     = 22
 	eproto     = 71
 	eopnotsupp = 95
@@ -105,8 +106,9 @@ type Info struct {
 	Sleepable bool
 	// GPL tells that the licence is compatible with it.
 	GPL bool
-	// AttachName and AttachProto are what the program is attached to: of a tracepoint its name and the type of its probe, whose first
-	// argument the program does not see; of a struct_ops member, an iterator or a function, that. "" and nil for other types.
+	// AttachName and AttachProto are what the program is attached to: of a tracepoint its name and the type of
+	// its probe, whose first argument the program does not see; of a struct_ops member, an iterator or a function,
+	// that. "" and nil for other types.
 	AttachName  string
 	AttachProto *btf.FuncProto
 	// UsedMaps are indices into Program.Maps of the maps that instructions name, in the order in which they do.
@@ -145,8 +147,8 @@ type Subprog struct {
 	IsCallback  bool // its address is taken: it may be called by a helper
 	IsException bool // it is called by bpf_throw
 
-	// HasFastcall tells that there are FastcallSlots. If the function's stack is touched below FastcallOff (from the frame pointer) by
-	// them alone, it is -FastcallOff bytes deep.
+	// HasFastcall tells that there are FastcallSlots. If the function's stack is touched below FastcallOff (from
+	// the frame pointer) by them alone, it is -FastcallOff bytes deep.
 	HasFastcall bool
 	FastcallOff int16
 
@@ -166,6 +168,7 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 		in.checkAttributes, in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve,
 		in.checkFlow, in.checkAttach} {
 		if f := stage(); f != nil {
+			f.Lines = in.HeadLines()
 			return nil, f
 		}
 	}
@@ -193,8 +196,10 @@ func (in *Info) Subprog(start int) int {
 	return -1
 }
 
-// Reads and Writes give the registers that the instruction at the slot may read and write, as bits.
-func (in *Info) Reads(pc int) uint16  { r, _ := in.uses(pc); return r }
+// Reads gives the registers that the instruction at the slot may read, as bits, without R10.
+func (in *Info) Reads(pc int) uint16 { r, _ := in.uses(pc); return r }
+
+// Writes gives the registers that the instruction at the slot writes or destroys, as bits.
 func (in *Info) Writes(pc int) uint16 { _, w := in.uses(pc); return w }
 
 // callTarget is the slot that a call of a subprogram, or the address of one, names. ok tells that it is either.

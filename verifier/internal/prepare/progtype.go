@@ -24,7 +24,6 @@ const (
 	attachFentry    = 24
 	attachFexit     = 25
 	attachModifyRet = 26
-	attachLSMMac    = 27
 	attachIter      = 28
 	attachLSMCgroup = 43
 )
