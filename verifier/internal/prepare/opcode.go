@@ -5,13 +5,6 @@ import "github.com/skepbpf/skep/isa"
 // Linux looks at raw opcodes before it has checked that the other fields are as the opcode wants them. So
 // does this package: a call with a wrong field is a call here, and refused later.
 const (
-	classLD    = 0
-	classLDX   = 1
-	classST    = 2
-	classSTX   = 3
-	classJMP   = 5
-	classJMP32 = 6
-
 	opLdImm64  = 0x18
 	opJa       = 0x05
 	opJa32     = 0x06
@@ -19,17 +12,16 @@ const (
 	opExit     = 0x95
 	opMayGoto  = 0xe5
 	opAtomic   = 0xc3 // of any size
-	modeAbs    = 0x20
-	modeInd    = 0x40
 	tailCallID = 12
 )
 
 func class(i *isa.Insn) uint8 { return i.Opcode & 7 }
+func mode(i *isa.Insn) uint8  { return i.Opcode & 0xe0 }
 
 // isJump tells that the slot goes, or may go, elsewhere in its function: conditional jumps and goto.
 func isJump(i *isa.Insn) bool {
 	c := class(i)
-	if c != classJMP && c != classJMP32 {
+	if c != isa.ClassJMP && c != isa.ClassJMP32 {
 		return false
 	}
 	op := i.Opcode & 0xf0
@@ -48,8 +40,7 @@ func jumpTarget(i *isa.Insn, pc int) int {
 
 // isLdAbs tells that the slot is one of the old packet loads.
 func isLdAbs(i *isa.Insn) bool {
-	m := i.Opcode & 0xe0
-	return class(i) == classLD && (m == modeAbs || m == modeInd)
+	return class(i) == isa.ClassLD && (mode(i) == isa.ModeABS || mode(i) == isa.ModeIND)
 }
 
 // slots is the number of slots that the instruction takes.

@@ -86,7 +86,7 @@ func (in *Info) resolve() *Fault {
 	insns := in.Program.Insns
 	for pc := 0; pc < len(insns); pc++ {
 		i := &insns[pc]
-		if class(i) == classLDX && (i.Opcode&0xe0 != 0x60 && i.Opcode&0xe0 != 0x80 || i.Imm != 0) {
+		if class(i) == isa.ClassLDX && (mode(i) != isa.ModeMEM && mode(i) != isa.ModeMEMSX || i.Imm != 0) {
 			return fault(einval, pc, "reserved-fields", "BPF_LDX uses reserved fields")
 		}
 		if i.Opcode != opLdImm64 {
