@@ -38,7 +38,7 @@ func (in *Info) uses(pc int) (reads, writes uint16) {
 		if in.options.Helper == nil || in.options.Helper(i.Imm) {
 			reads = args(in.helper(i.Imm).args)
 		}
-	case op == isa.CallSub:
+	case op == isa.CallSub || op == isa.Invalid && i.Opcode == opCall:
 		reads, writes = argRegs, callerRegs
 	case op == isa.CallKfn:
 		reads, writes = argRegs, callerRegs
