@@ -30,15 +30,11 @@ func makeDecodings() *[256]decoding {
 	var out [256]decoding
 	for b := range out {
 		d := &out[b]
-		class := uint8(b) & 7
 		for op := range Table {
 			info := &Table[op]
 			size, srcReg, ok := info.match(uint8(b))
 			if !ok {
 				continue
-			}
-			if class == ClassLD || class == ClassLDX || class == ClassST || class == ClassSTX {
-				size = sizes[b>>3&3]
 			}
 			d.size, d.srcReg = size, srcReg
 			if info.By == 0 || len(info.Vals) == 0 {
@@ -68,7 +64,7 @@ func (r *Info) match(opcode uint8) (size uint8, srcReg, ok bool) {
 	switch class {
 	case ClassLD, ClassLDX, ClassST, ClassSTX:
 		size = sizes[opcode>>3&3]
-		return size, false, opcode&0xe0 == r.Code && uint8(r.Sizes)&size != 0
+		return size, false, opcode&0xe0 == r.Code && (uint8(r.Sizes)&size != 0 || r.Code == ModeATOMIC)
 	}
 	x := opcode&SourceX != 0
 	if opcode&0xf0 != r.Code || x && r.Src&FromX == 0 || !x && r.Src&FromK == 0 {

@@ -127,16 +127,22 @@ type Info struct {
 	// Src is which settings of the source bit are the operation (ALU and jumps). For some the bit
 	// selects the operation, not an operand: then the Form has no second operand.
 	Src Sources
-	// Sizes are the access widths (loads, stores, atomics).
+	// Sizes are the access widths (loads, stores, atomics). Other widths are no such operation; those of an
+	// atomic decode, and are refused ("invalid atomic operand size").
 	Sizes Widths
 	// By names the field that tells operations of the same opcode apart, and Vals the values of it that
 	// select this one. No value at all: this operation is meant unless another row claims the value.
 	By   Field
 	Vals []int32
-	// Zero are the fields that Linux refuses unless they are zero. For a binary form the operand that is
-	// not used is one as well.
+	// Zero are the fields that Linux refuses unless they are zero, besides what the form implies: where
+	// the source bit chooses between register and immediate, the one not chosen must be zero; and so must
+	// be the field By where no row claims its value.
 	Zero  Field
 	Group Group
+	// Unknown marks operations that decode and that Linux 6.18 does not know ("unknown opcode").
+	Unknown bool
+	// Internal marks what the kernel itself puts into programs and accepts from nobody.
+	Internal bool
 }
 
 // Table has one row per operation, at the operation's number. Row Invalid is empty.
@@ -164,7 +170,7 @@ var Table = [NumOps]Info{
 	AddrSpaceCast: {Name: "addr_space_cast", Code: 0xb0, In: inALU64, Form: FormCast, Src: FromX,
 		By: FieldOff, Vals: []int32{1}},
 	MovPerCPU: {Name: "&(void __percpu *)", Code: 0xb0, In: inALU64, Form: FormPerCPU, Src: FromX,
-		By: FieldOff, Vals: []int32{-1}},
+		By: FieldOff, Vals: []int32{-1}, Internal: true},
 
 	Ja:      {Name: "goto", Code: 0x00, In: anyJMP, Form: FormJump, Src: FromK, Zero: FieldDst | FieldSrc, Group: GroupBase},
 	Jeq:     {Name: "==", Code: 0x10, In: anyJMP, Form: FormBranch, Src: fromAny, Group: GroupBase},
@@ -185,9 +191,9 @@ var Table = [NumOps]Info{
 		Zero: FieldDst | FieldOff, Group: GroupBase},
 	CallKfn: {Name: "call", Code: 0x80, In: inJMP, Form: FormCall, Src: FromK, By: FieldSrc, Vals: []int32{PseudoCallKfunc},
 		Zero: FieldDst, Group: GroupBase},
-	CallX: {Name: "callx", Code: 0x80, In: inJMP, Form: FormCallX, Src: FromX},
-	JaX:   {Name: "gotox", Code: 0x00, In: inJMP, Form: FormJumpX, Src: FromX},
-	Exit:  {Name: "exit", Code: 0x90, In: inJMP, Form: FormExit, Src: FromK, Zero: FieldDst | FieldSrc | FieldOff | FieldImm, Group: GroupBase},
+	CallX: {Name: "callx", Code: 0x80, In: inJMP, Form: FormCallX, Src: FromX, Unknown: true},
+	JaX:   {Name: "gotox", Code: 0x00, In: inJMP, Form: FormJumpX, Src: FromX, Unknown: true},
+	Exit:  {Name: "exit", Code: 0x90, In: inJMP, Form: FormExit, Src: FromK, Zero: FieldDst | FieldSrc | FieldImm, Group: GroupBase},
 
 	Load:      {Name: "=", Code: ModeMEM, In: inLDX, Form: FormLoad, Sizes: 1 + 2 + 4 + 8, Zero: FieldImm, Group: GroupBase},
 	LoadSX:    {Name: "=", Code: ModeMEMSX, In: inLDX, Form: FormLoad, Sizes: 1 + 2 + 4, Zero: FieldImm, Group: GroupBase},
