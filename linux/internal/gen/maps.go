@@ -1,0 +1,4 @@
+package main
+
+type mapFacts struct{}
+type kfuncFacts struct{}
