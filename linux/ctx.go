@@ -57,9 +57,9 @@ type Layout struct {
 	// (tp_btf, fentry, LSM, iterators, struct_ops): the layout then refuses everything, BTF decides.
 	Args bool
 
-	first int16   // offset of the first block
 	end   int32   // accesses end at or before it
-	block []uint8 // index in patterns of each 8-byte block from first on; the last repeats up to end
+	block []uint8 // index in patterns of each 8-byte block; the last repeats up to end
+	below uint8   // index in patterns of all blocks at negative offsets
 	btf   []btfField
 }
 
@@ -93,18 +93,20 @@ const (
 	bt = cell(FieldBTF)
 )
 
-// A pattern is the cells of an 8-byte block: at offset o within it, of width w, [o*4+log2(w)].
+// A pattern is the cells of an 8-byte block: at offset o within it, of width w, [o*4+log2(w)]. The first refuses all.
 type pattern [32]cell
 
 // Access says whether the size bytes at off may be accessed, and what a load of them yields (FieldNone for stores).
 // Size is 1, 2, 4 or 8.
 func (l *Layout) Access(off, size int, kind AccessKind) (FieldKind, bool) {
-	i := (off - int(l.first)) >> 3
-	if i < 0 || len(l.block) == 0 || off+size > int(l.end) {
+	if off+size > int(l.end) {
 		return FieldNone, false
 	}
-	i = min(i, len(l.block)-1)
-	c := patterns[l.block[i]][off&7<<2|bits.TrailingZeros8(uint8(size))&3]
+	block := l.below
+	if off >= 0 {
+		block = l.block[min(off>>3, len(l.block)-1)]
+	}
+	c := patterns[block][off&7<<2|bits.TrailingZeros8(uint8(size))&3]
 	field := FieldKind(c &^ cellStore)
 	switch kind {
 	case Load:

@@ -9,84 +9,84 @@ var layouts = [...]Layout{
 	// contexts that BTF describes
 	1: {Args: true},
 	// socket_filter
-	2: {Name: "__sk_buff", Size: 192, first: 0, end: 180, block: []uint8{0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 6}},
+	2: {Name: "__sk_buff", Size: 192, end: 180, block: []uint8{1, 1, 1, 1, 1, 1, 2, 2, 3, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 5, 6}},
 	// kprobe, kprobe/trace_kprobe_multi, kprobe/trace_uprobe_multi, kprobe/trace_kprobe_session, kprobe/trace_uprobe_session
-	3: {Name: "pt_regs", Size: 168, first: 0, end: 168, block: []uint8{7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}},
+	3: {Name: "pt_regs", Size: 168, end: 168, block: []uint8{7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}},
 	// sched_cls, sched_cls/tcx_ingress, sched_cls/tcx_egress, sched_cls/netkit_primary, sched_cls/netkit_peer, sched_act
-	4: {Name: "__sk_buff", Size: 192, first: 0, end: 192, block: []uint8{0, 8, 0, 0, 9, 10, 1, 1, 2, 11, 12, 3, 3, 3, 3, 3, 3, 13, 3, 14, 0, 5, 15, 16}},
+	4: {Name: "__sk_buff", Size: 192, end: 192, block: []uint8{1, 8, 1, 1, 9, 10, 2, 2, 3, 11, 12, 0, 0, 0, 0, 0, 0, 13, 0, 14, 1, 5, 15, 16}},
 	// tracepoint
-	5: {Name: "", Size: 0, first: 0, end: 8192, block: []uint8{7, 7}},
+	5: {Name: "", Size: 0, end: 8192, block: []uint8{0, 7}, below: 7},
 	// xdp/xdp, xdp/xdp_cpumap, xdp
-	6: {Name: "xdp_md", Size: 24, first: 0, end: 20, block: []uint8{17, 18, 19}},
+	6: {Name: "xdp_md", Size: 24, end: 20, block: []uint8{17, 18, 19}},
 	// xdp/xdp_devmap
-	7: {Name: "xdp_md", Size: 24, first: 0, end: 24, block: []uint8{17, 18, 20}},
+	7: {Name: "xdp_md", Size: 24, end: 24, block: []uint8{17, 18, 20}},
 	// perf_event, perf_event/perf_event
-	8: {Name: "bpf_perf_event_data", Size: 184, first: 0, end: 184, block: []uint8{16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 7, 7}},
+	8: {Name: "bpf_perf_event_data", Size: 184, end: 184, block: []uint8{16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 7, 7}},
 	// cgroup_skb/cgroup_inet_ingress, cgroup_skb/cgroup_inet_egress
-	9: {Name: "__sk_buff", Size: 192, first: 0, end: 192, block: []uint8{0, 9, 0, 0, 9, 0, 1, 1, 2, 21, 12, 22, 20, 20, 20, 20, 23, 6, 3, 14, 4, 5, 6, 16}},
+	9: {Name: "__sk_buff", Size: 192, end: 192, block: []uint8{1, 9, 1, 1, 9, 1, 2, 2, 3, 21, 12, 22, 20, 20, 20, 20, 23, 6, 0, 14, 4, 5, 6, 16}},
 	// cgroup_sock/cgroup_inet_sock_create, cgroup_sock/cgroup_inet_sock_release
-	10: {Name: "bpf_sock", Size: 80, first: 0, end: 80, block: []uint8{24, 25, 26, 3, 3, 3, 27, 0, 0, 25}},
+	10: {Name: "bpf_sock", Size: 80, end: 80, block: []uint8{24, 25, 26, 0, 0, 0, 27, 1, 1, 25}},
 	// cgroup_sock/cgroup_inet4_post_bind
-	11: {Name: "bpf_sock", Size: 80, first: 0, end: 80, block: []uint8{28, 25, 3, 6, 3, 28, 27, 0, 0, 25}},
+	11: {Name: "bpf_sock", Size: 80, end: 80, block: []uint8{28, 25, 0, 6, 0, 28, 27, 1, 1, 25}},
 	// cgroup_sock/cgroup_inet6_post_bind
-	12: {Name: "bpf_sock", Size: 80, first: 0, end: 80, block: []uint8{28, 25, 3, 4, 0, 29, 27, 0, 0, 25}},
+	12: {Name: "bpf_sock", Size: 80, end: 80, block: []uint8{28, 25, 0, 4, 1, 29, 27, 1, 1, 25}},
 	// lwt_in, lwt_out, lwt_xmit, lwt_seg6local
-	13: {Name: "__sk_buff", Size: 192, first: 0, end: 180, block: []uint8{0, 9, 0, 0, 9, 0, 1, 1, 2, 21, 12, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 6}},
+	13: {Name: "__sk_buff", Size: 192, end: 180, block: []uint8{1, 9, 1, 1, 9, 1, 2, 2, 3, 21, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 5, 6}},
 	// sock_ops/cgroup_sock_ops
-	14: {Name: "bpf_sock_ops", Size: 224, first: 0, end: 224, block: []uint8{30, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 30, 16, 16, 31, 32, 33, 34, 16}},
+	14: {Name: "bpf_sock_ops", Size: 224, end: 224, block: []uint8{30, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 30, 16, 16, 31, 32, 33, 34, 16}},
 	// sk_skb, sk_skb/sk_skb_stream_parser, sk_skb/sk_skb_stream_verdict, sk_skb/sk_skb_verdict
-	15: {Name: "__sk_buff", Size: 192, first: 0, end: 180, block: []uint8{0, 4, 0, 0, 9, 10, 7, 7, 0, 21, 12, 22, 20, 20, 20, 20, 23, 6, 3, 3, 4, 5, 6}},
+	15: {Name: "__sk_buff", Size: 192, end: 180, block: []uint8{1, 4, 1, 1, 9, 10, 7, 7, 1, 21, 12, 22, 20, 20, 20, 20, 23, 6, 0, 0, 4, 5, 6}},
 	// cgroup_device/cgroup_device
-	16: {Name: "bpf_cgroup_dev_ctx", Size: 12, first: 0, end: 12, block: []uint8{22, 19}},
+	16: {Name: "bpf_cgroup_dev_ctx", Size: 12, end: 12, block: []uint8{22, 19}},
 	// sk_msg/sk_msg_verdict
-	17: {Name: "sk_msg_md", Size: 80, first: 0, end: 80, block: []uint8{32, 33, 20, 20, 20, 20, 20, 20, 20, 35}},
+	17: {Name: "sk_msg_md", Size: 80, end: 80, block: []uint8{32, 33, 20, 20, 20, 20, 20, 20, 20, 35}},
 	// raw_tracepoint
-	18: {Name: "bpf_raw_tracepoint_args", Size: 96, first: 0, end: 96, block: []uint8{7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}},
+	18: {Name: "bpf_raw_tracepoint_args", Size: 96, end: 96, block: []uint8{7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}},
 	// cgroup_sock_addr/cgroup_inet4_bind, cgroup_sock_addr/cgroup_inet4_connect, cgroup_sock_addr/cgroup_udp4_recvmsg, cgroup_sock_addr/cgroup_inet4_getpeername, cgroup_sock_addr/cgroup_inet4_getsockname
-	19: {Name: "bpf_sock_addr", Size: 72, first: 0, end: 72, block: []uint8{36, 3, 3, 37, 20, 3, 3, 3, 35}},
+	19: {Name: "bpf_sock_addr", Size: 72, end: 72, block: []uint8{36, 0, 0, 37, 20, 0, 0, 0, 35}},
 	// cgroup_sock_addr/cgroup_inet6_bind, cgroup_sock_addr/cgroup_inet6_connect, cgroup_sock_addr/cgroup_udp6_recvmsg, cgroup_sock_addr/cgroup_inet6_getpeername, cgroup_sock_addr/cgroup_inet6_getsockname
-	20: {Name: "bpf_sock_addr", Size: 72, first: 0, end: 72, block: []uint8{19, 38, 38, 37, 20, 3, 3, 3, 35}},
+	20: {Name: "bpf_sock_addr", Size: 72, end: 72, block: []uint8{19, 38, 38, 37, 20, 0, 0, 0, 35}},
 	// cgroup_sock_addr/cgroup_unix_connect, cgroup_sock_addr/cgroup_unix_sendmsg, cgroup_sock_addr/cgroup_unix_recvmsg, cgroup_sock_addr/cgroup_unix_getpeername, cgroup_sock_addr/cgroup_unix_getsockname
-	21: {Name: "bpf_sock_addr", Size: 72, first: 0, end: 72, block: []uint8{19, 3, 3, 37, 20, 3, 3, 3, 35}},
+	21: {Name: "bpf_sock_addr", Size: 72, end: 72, block: []uint8{19, 0, 0, 37, 20, 0, 0, 0, 35}},
 	// cgroup_sock_addr/cgroup_udp4_sendmsg
-	22: {Name: "bpf_sock_addr", Size: 72, first: 0, end: 72, block: []uint8{36, 3, 3, 37, 20, 39, 3, 3, 35}},
+	22: {Name: "bpf_sock_addr", Size: 72, end: 72, block: []uint8{36, 0, 0, 37, 20, 39, 0, 0, 35}},
 	// cgroup_sock_addr/cgroup_udp6_sendmsg
-	23: {Name: "bpf_sock_addr", Size: 72, first: 0, end: 72, block: []uint8{19, 38, 38, 37, 20, 40, 38, 39, 35}},
+	23: {Name: "bpf_sock_addr", Size: 72, end: 72, block: []uint8{19, 38, 38, 37, 20, 40, 38, 39, 35}},
 	// sk_reuseport/sk_reuseport_select, sk_reuseport/sk_reuseport_select_or_migrate, sk_reuseport
-	24: {Name: "sk_reuseport_md", Size: 56, first: 0, end: 56, block: []uint8{32, 33, 41, 0, 19, 35, 5}},
+	24: {Name: "sk_reuseport_md", Size: 56, end: 56, block: []uint8{32, 33, 41, 1, 19, 35, 5}},
 	// flow_dissector/flow_dissector
-	25: {Name: "__sk_buff", Size: 192, first: 0, end: 152, block: []uint8{3, 3, 3, 3, 3, 3, 3, 3, 3, 21, 42, 3, 3, 3, 3, 3, 3, 3, 43}},
+	25: {Name: "__sk_buff", Size: 192, end: 152, block: []uint8{0, 0, 0, 0, 0, 0, 0, 0, 0, 21, 42, 0, 0, 0, 0, 0, 0, 0, 43}},
 	// cgroup_sysctl/cgroup_sysctl
-	26: {Name: "bpf_sysctl", Size: 8, first: 0, end: 8, block: []uint8{10}},
+	26: {Name: "bpf_sysctl", Size: 8, end: 8, block: []uint8{10}},
 	// raw_tracepoint_writable
-	27: {Name: "bpf_raw_tracepoint_args", Size: 96, first: 0, end: 96, block: []uint8{44, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}},
+	27: {Name: "bpf_raw_tracepoint_args", Size: 96, end: 96, block: []uint8{44, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}},
 	// cgroup_sockopt/cgroup_getsockopt
-	28: {Name: "bpf_sockopt", Size: 40, first: 0, end: 40, block: []uint8{35, 32, 33, 20, 26}},
+	28: {Name: "bpf_sockopt", Size: 40, end: 40, block: []uint8{35, 32, 33, 20, 26}},
 	// cgroup_sockopt/cgroup_setsockopt
-	29: {Name: "bpf_sockopt", Size: 40, first: 0, end: 36, block: []uint8{35, 32, 33, 26, 45}},
+	29: {Name: "bpf_sockopt", Size: 40, end: 36, block: []uint8{35, 32, 33, 26, 45}},
 	// sk_lookup/sk_lookup
-	30: {Name: "bpf_sk_lookup", Size: 72, first: 0, end: 68, block: []uint8{31, 0, 0, 0, 0, 0, 0, 0, 6}},
+	30: {Name: "bpf_sk_lookup", Size: 72, end: 68, block: []uint8{31, 1, 1, 1, 1, 1, 1, 1, 6}},
 	// netfilter/netfilter
-	31: {Name: "bpf_nf_ctx", Size: 16, first: 0, end: 16, block: []uint8{46, 46}, btf: []btfField{{0, "nf_hook_state"}, {8, "sk_buff"}}},
+	31: {Name: "bpf_nf_ctx", Size: 16, end: 16, block: []uint8{46, 46}, btf: []btfField{{0, "nf_hook_state"}, {8, "sk_buff"}}},
 	// syscall
-	32: {Name: "", Size: 0, first: 0, end: 32760, block: []uint8{1, 1}},
+	32: {Name: "", Size: 0, end: 32768, block: []uint8{2}},
 }
 
 // objects are the kernel objects that programs read without BTF.
 var objects = [numObjects]Layout{
-	ObjectSock:       {Name: "bpf_sock", Size: 80, first: 0, end: 80, block: []uint8{34, 25, 20, 0, 0, 29, 27, 0, 0, 25}},
-	ObjectSockCommon: {Name: "bpf_sock", Size: 80, first: 0, end: 80, block: []uint8{34, 3, 3, 0, 0, 29, 27, 0, 0, 25}},
-	ObjectTCPSock:    {Name: "bpf_tcp_sock", Size: 112, first: 0, end: 112, block: []uint8{20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 16, 16, 20, 20}},
-	ObjectXDPSock:    {Name: "bpf_xdp_sock", Size: 4, first: 0, end: 4, block: []uint8{19}},
-	ObjectFlowKeys:   {Name: "bpf_flow_keys", Size: 56, first: 0, end: 56, block: []uint8{47, 47, 47, 47, 47, 47, 48}},
+	ObjectSock:       {Name: "bpf_sock", Size: 80, end: 80, block: []uint8{34, 25, 20, 1, 1, 29, 27, 1, 1, 25}},
+	ObjectSockCommon: {Name: "bpf_sock", Size: 80, end: 80, block: []uint8{34, 0, 0, 1, 1, 29, 27, 1, 1, 25}},
+	ObjectTCPSock:    {Name: "bpf_tcp_sock", Size: 112, end: 112, block: []uint8{20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 16, 16, 20, 20}},
+	ObjectXDPSock:    {Name: "bpf_xdp_sock", Size: 4, end: 4, block: []uint8{19}},
+	ObjectFlowKeys:   {Name: "bpf_flow_keys", Size: 56, end: 56, block: []uint8{47, 47, 47, 47, 47, 47, 48}},
 }
 
 // patterns are the distinct 8-byte blocks: rows are offsets, columns widths 1, 2, 4, 8.
 var patterns = [...]pattern{
-	0:  {sc, sc, sc, __, sc, __, __, __, sc, sc, __, __, sc, __, __, __, sc, sc, sc, __, sc, __, __, __, sc, sc, __, __, sc, __, __, __},
-	1:  {rw, rw, rw, rw, rw, __, __, __, rw, rw, __, __, rw, __, __, __, rw, rw, rw, __, rw, __, __, __, rw, rw, __, __, rw, __, __, __},
-	2:  {rw, rw, rw, __, rw, __, __, __, rw, rw, __, __, rw, __, __, __, sc, sc, sc, __, sc, __, __, __, sc, sc, __, __, sc, __, __, __},
-	3:  {__, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __},
+	0:  {},
+	1:  {sc, sc, sc, __, sc, __, __, __, sc, sc, __, __, sc, __, __, __, sc, sc, sc, __, sc, __, __, __, sc, sc, __, __, sc, __, __, __},
+	2:  {rw, rw, rw, rw, rw, __, __, __, rw, rw, __, __, rw, __, __, __, rw, rw, rw, __, rw, __, __, __, rw, rw, __, __, rw, __, __, __},
+	3:  {rw, rw, rw, __, rw, __, __, __, rw, rw, __, __, rw, __, __, __, sc, sc, sc, __, sc, __, __, __, sc, sc, __, __, sc, __, __, __},
 	4:  {__, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, sc, sc, sc, __, sc, __, __, __, sc, sc, __, __, sc, __, __, __},
 	5:  {__, __, __, cn, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __},
 	6:  {sc, sc, sc, __, sc, __, __, __, sc, sc, __, __, sc, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __, __},

@@ -467,214 +467,214 @@ var helperTables = [...]helperTable{
 	1: {
 		allowed: HelperSet{0x80c4280643d1ee, 0x2d6f260063810010, 0x80779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// kprobe, tracepoint, raw_tracepoint, raw_tracepoint_writable
 	2: {
 		allowed: HelperSet{0x8024280a43d1fe, 0x296f260063810008, 0x8073fe307630207c, 0xf0fec},
 		gpl:     HelperSet{0x8020080a400050, 0xf000000000008, 0x8003be2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x8, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// kprobe trace_kprobe_multi, kprobe trace_uprobe_multi, kprobe trace_kprobe_session, kprobe trace_uprobe_session
 	3: {
 		allowed: HelperSet{0x8024280a43d1fe, 0x296f260063810008, 0x8073fe307630207c, 0xf0fec},
 		gpl:     HelperSet{0x8020080a400050, 0xf000000000008, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x8, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// sched_cls, sched_cls tcx_ingress, sched_cls tcx_egress, sched_cls netkit_primary, and 2 more
 	4: {
 		allowed: HelperSet{0x85cfeff7ffffee, 0x3d6f7e1fe3f98034, 0x80779e397fb03ffc, 0xffffd},
 		gpl:     HelperSet{0x80000802400040, 0xf401000000020, 0x80039e2840000000, 0xf000},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// xdp xdp, xdp xdp_devmap, xdp xdp_cpumap, xdp
 	5: {
 		allowed: HelperSet{0xc8142812c3d1ee, 0x296f661863f10022, 0xf0779e3976303f7c, 0xffffc},
 		gpl:     HelperSet{0x80000802400040, 0xf401000000020, 0x80039e2840000000, 0xf000},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// perf_event, perf_event perf_event
 	6: {
 		allowed: HelperSet{0x18024280a43d1fe, 0x29ef260063810008, 0x8073fe307630207c, 0xf0fec},
 		gpl:     HelperSet{0x180200802400050, 0x8f000000000008, 0x8003be2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x8, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// cgroup_skb cgroup_inet_ingress, cgroup_skb cgroup_inet_egress
 	7: {
 		allowed: HelperSet{0x80c4280643d1ee, 0x2d6f3e0fe3fb8010, 0x80779e3176303f7f, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// cgroup_sock cgroup_inet_sock_create, cgroup_sock cgroup_inet_sock_release, cgroup_sock cgroup_inet4_post_bind, cgroup_sock cgroup_inet6_post_bind
 	8: {
 		allowed: HelperSet{0x8044280243d1ee, 0x2d6f2e0063830000, 0x8c739e317630207c, 0xf0fec},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// lwt_in
 	9: {
 		allowed: HelperSet{0x8004ae1743d1ee, 0x296f260063810200, 0x80779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// lwt_out
 	10: {
 		allowed: HelperSet{0x8004ae1743d1ee, 0x296f260063810000, 0x80779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// lwt_xmit
 	11: {
 		allowed: HelperSet{0x800fee77f3ffee, 0x296f260063810200, 0x80779e3176303ffc, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// sock_ops cgroup_sock_ops
 	12: {
 		allowed: HelperSet{0xaa244280243d1ee, 0x2d6f3e0163830040, 0x80779e317631ff7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// sk_skb, sk_skb sk_skb_stream_parser, sk_skb sk_skb_stream_verdict, sk_skb sk_skb_verdict
 	13: {
 		allowed: HelperSet{0x94cce80643d3ee, 0x296f260863f10100, 0x80779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// cgroup_device cgroup_device
 	14: {
 		allowed: HelperSet{0x8004280243d1ee, 0x296f260063830000, 0x8c739e307630207c, 0xf0fec},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// sk_msg sk_msg_verdict
 	15: {
 		allowed: HelperSet{0xf08004280243d1ee, 0x2d6f3e006f810080, 0x80779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// cgroup_sock_addr cgroup_inet4_bind, cgroup_sock_addr cgroup_inet6_bind, cgroup_sock_addr cgroup_unix_connect, cgroup_sock_addr cgroup_udp4_sendmsg, and 2 more
 	16: {
 		allowed: HelperSet{0x28244280243d1ee, 0x2d6f3e0863f30000, 0x8c779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// cgroup_sock_addr cgroup_inet4_connect, cgroup_sock_addr cgroup_inet6_connect
 	17: {
 		allowed: HelperSet{0x28244280243d1ee, 0x2d6f3e0863f30001, 0x8c779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// cgroup_sock_addr cgroup_udp4_recvmsg, cgroup_sock_addr cgroup_udp6_recvmsg, cgroup_sock_addr cgroup_unix_recvmsg, cgroup_sock_addr cgroup_inet4_getpeername, and 5 more
 	18: {
 		allowed: HelperSet{0x28244280243d1ee, 0x2d6f3e0863f30000, 0x80779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// lwt_seg6local
 	19: {
 		allowed: HelperSet{0x8004ae1743d1ee, 0x296f260063811c00, 0x80779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// lirc_mode2 lirc_mode2
 	20: {
 		allowed: HelperSet{0x8004280043d1ee, 0x296f260073816000, 0x80739e307630207c, 0xf0fec},
 		gpl:     HelperSet{0x80000800400040, 0xf000010006000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// sk_reuseport sk_reuseport_select, sk_reuseport sk_reuseport_select_or_migrate, sk_reuseport
 	21: {
 		allowed: HelperSet{0x8044280443d1ee, 0x296f260063850010, 0x80739e317630207c, 0xf0fec},
 		gpl:     HelperSet{0x80000800400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// flow_dissector flow_dissector
 	22: {
 		allowed: HelperSet{0x8004280443d1ee, 0x296f260063810000, 0x80779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000800400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// cgroup_sysctl cgroup_sysctl
 	23: {
 		allowed: HelperSet{0x8004280243d1ee, 0x296f27e063830000, 0x8c739e317630207c, 0xf0fec},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// cgroup_sockopt cgroup_getsockopt
 	24: {
 		allowed: HelperSet{0x8004280243d1ee, 0x2d6f3e0163830000, 0x8c739e307630207c, 0xf0fec},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// cgroup_sockopt cgroup_setsockopt
 	25: {
 		allowed: HelperSet{0x28204280243d1ee, 0x2d6f3e0163830000, 0x8c739e307630207c, 0xf0fec},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// sk_lookup sk_lookup
 	26: {
 		allowed: HelperSet{0x8004280243d1ee, 0x396f260063c10000, 0x80779e3176303f7c, 0xf0ffc},
 		gpl:     HelperSet{0x80000802400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// netfilter netfilter
 	27: {
 		allowed: HelperSet{0x8004280043d1ee, 0x296f260063810000, 0x80739e307630207c, 0xf0fec},
 		gpl:     HelperSet{0x80000800400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// tracing trace_raw_tp btf_trace_sched_switch, tracing trace_raw_tp btf_trace_kfree_skb, tracing trace_raw_tp btf_trace_sys_enter, tracing trace_raw_tp btf_trace_sched_process_exec, and 6 more
 	28: {
 		allowed:  HelperSet{0x8064280a43d1fe, 0x2b6fbe0063810008, 0x9077fe3476383f7c, 0xf0ffc},
 		gpl:      HelperSet{0x8020080a400050, 0x20f800000000008, 0x8003be2040000000, 0x0},
-		sleeps:   HelperSet{0x0, 0x8, 0x8000000000102000, 0x0},
+		sleeps:   HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 		byTarget: HelperSet{0x0, 0x0, 0x80000, 0x0},
 	},
 	// tracing trace_fentry do_unlinkat|vfs_read, tracing trace_fentry __x64_sys_getpid, tracing trace_fexit vfs_read, tracing trace_fexit __x64_sys_getpid, and 1 more
 	29: {
 		allowed:  HelperSet{0x8064380a43d1fe, 0x2b6fbe0063810008, 0x93f7fe3476383f7c, 0xf0ffc},
 		gpl:      HelperSet{0x8020180a400050, 0x20f800000000008, 0x8003be2040000000, 0x0},
-		sleeps:   HelperSet{0x0, 0x8, 0x8000000000102000, 0x0},
+		sleeps:   HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 		byTarget: HelperSet{0x0, 0x180000000000, 0x80000, 0x0},
 	},
 	// tracing trace_iter bpf_iter_task, tracing trace_iter bpf_iter_task_file, tracing trace_iter bpf_iter_task_vma, tracing trace_iter bpf_iter_cgroup, and 12 more
 	30: {
 		allowed: HelperSet{0x8064280a43d1fe, 0xeb6fbe0063810008, 0x9077be3476783f7c, 0xf0ffc},
 		gpl:     HelperSet{0x8020080a400050, 0xc20f800000000008, 0x8003be2040400000, 0x0},
-		sleeps:  HelperSet{0x0, 0x8, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// tracing trace_iter bpf_iter_tcp, tracing trace_iter bpf_iter_unix
 	31: {
 		allowed: HelperSet{0x28264280a43d1fe, 0xeb6fbe0063810008, 0x9077be3476783f7c, 0xf0ffc},
 		gpl:     HelperSet{0x8020080a400050, 0xc20f800000000008, 0x8003be2040400000, 0x0},
-		sleeps:  HelperSet{0x0, 0x8, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// lsm lsm_mac bpf_lsm_file_open, lsm lsm_mac bpf_lsm_socket_connect, lsm lsm_mac bpf_lsm_bprm_committed_creds, lsm lsm_cgroup bpf_lsm_socket_connect, and 2 more
 	32: {
 		allowed:  HelperSet{0x28264380a43d1fe, 0xeb6fbe0063830008, 0x9ff7fe36f67e3f7c, 0xf0ffe},
 		gpl:      HelperSet{0x8020180a400050, 0xc20f800000000008, 0x8003be2040400000, 0x0},
-		sleeps:   HelperSet{0x0, 0x8, 0x8000000200102000, 0x2},
+		sleeps:   HelperSet{0x0, 0x0, 0x8000000200100000, 0x2},
 		byTarget: HelperSet{0x0, 0x180000000000, 0x200080000, 0x2},
 	},
 	// struct_ops member:0 of tcp_congestion_ops.ssthresh tcp_congestion_ops
 	33: {
 		allowed: HelperSet{0x28204280043d1ee, 0x297f3e0063810000, 0x80739e317630207c, 0xf0fec},
 		gpl:     HelperSet{0x80000800400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// struct_ops member:release of tcp_congestion_ops tcp_congestion_ops
 	34: {
 		allowed: HelperSet{0x8004280043d1ee, 0x297f3e0063810000, 0x80739e317630207c, 0xf0fec},
 		gpl:     HelperSet{0x80000800400040, 0xf000000000000, 0x80039e2040000000, 0x0},
-		sleeps:  HelperSet{0x0, 0x0, 0x8000000000102000, 0x0},
+		sleeps:  HelperSet{0x0, 0x0, 0x8000000000100000, 0x0},
 	},
 	// syscall
 	35: {
 		allowed:  HelperSet{0x8064280a43d1fe, 0x2b6fbe0063810008, 0x907fbff476383f7c, 0xf0ffc},
 		gpl:      HelperSet{0x8020080a400050, 0x20f800000000008, 0x8003be2040000000, 0x0},
-		sleeps:   HelperSet{0x0, 0x8, 0x800001c000102000, 0x0},
+		sleeps:   HelperSet{0x0, 0x0, 0x800001c000100000, 0x0},
 		byTarget: HelperSet{0x0, 0x180000000000, 0x80000, 0x0},
 	},
 }

@@ -7,15 +7,13 @@ import (
 	"strings"
 )
 
-const maxOff = 328 // offsets above were not probed
-
 // A layout is what may be accessed of a context or object, by offset and width.
 type layout struct {
 	name   string
 	size   int
 	args   bool
-	first  int
 	end    int
+	below  bool         // negative offsets are like the last block
 	blocks [][32]string // cells as Go expressions, by 8-byte block
 	btf    map[int]string
 	used   []string // who has it, for the comment
@@ -99,12 +97,16 @@ func makeLayout(r ctxRow) (layout, error) {
 	l := layout{btf: map[int]string{}}
 	cells := r.Accepted
 	if r.Uniform != nil {
+		// Where negative offsets are accepted, it is because the bound is the size of a pointer, compared
+		// without a sign: the first 8 bytes are refused instead.
+		l.below = *r.Uniform < 0
 		cells = nil
-		for n := range 2 { // the block at the uniform start, and the one that repeats
-			for _, c := range r.Period {
-				c.Off = c.Off - *r.Uniform + 8*n
-				cells = append(cells, c)
+		for _, c := range r.Period {
+			c.Off -= *r.Uniform
+			if l.below {
+				c.Off += 8
 			}
+			cells = append(cells, c)
 		}
 	}
 	for _, c := range cells {
@@ -146,7 +148,10 @@ func makeLayout(r ctxRow) (layout, error) {
 		}
 	}
 	if r.Uniform != nil {
-		l.end = r.End["8"]
+		// The probe ended at the last aligned offset that an instruction can hold.
+		if l.end = r.End["8"]; l.end == 1<<15-8 {
+			l.end = 1 << 15
+		}
 	}
 	return l, nil
 }
@@ -166,7 +171,8 @@ func emitCtx(f *facts) (string, error) {
 		return "", err
 	}
 	var b, p strings.Builder
-	seen := map[[32]string]int{}
+	seen := map[[32]string]int{{}: 0}
+	fmt.Fprintf(&p, "0: {},\n")
 	block := func(blocks [][32]string) string {
 		var ids []string
 		for _, k := range blocks {
@@ -184,7 +190,10 @@ func emitCtx(f *facts) (string, error) {
 		if len(l.blocks) == 0 {
 			return fmt.Sprintf("{Args: %v}", l.args)
 		}
-		text := fmt.Sprintf("{Name: %q, Size: %d, first: %d, end: %d, block: %s", l.name, l.size, l.first, l.end, block(l.blocks))
+		text := fmt.Sprintf("{Name: %q, Size: %d, end: %d, block: %s", l.name, l.size, l.end, block(l.blocks))
+		if l.below {
+			text += fmt.Sprintf(", below: %d", seen[l.blocks[len(l.blocks)-1]])
+		}
 		if len(l.btf) > 0 {
 			text += ", btf: []btfField{"
 			for off := range l.end {

@@ -69,10 +69,11 @@ func helperSets(f *facts) ([]helperSet, []int) {
 	}
 	byTarget := idSet{}
 	for _, h := range f.helpers.Rows {
+		// A helper that sleeps in sleepable programs only has a prototype of its own for those.
+		if !slices.ContainsFunc(h.Variants, func(v variantFacts) bool { return !v.MightSleep }) {
+			sleeps.add(h.ID)
+		}
 		for _, v := range h.Variants {
-			if v.MightSleep {
-				sleeps.add(h.ID)
-			}
 			if v.GPLOnly {
 				gplTracing.add(h.ID)
 			}
