@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,6 +107,10 @@ func load(r request) (string, error) {
 	}
 	logBuffer[0] = 0
 	fd, err := bpf(unix.BPF_PROG_LOAD, attr)
+	for err == unix.EAGAIN { // a signal was pending: the Go runtime sends itself some
+		logBuffer[0] = 0
+		fd, err = bpf(unix.BPF_PROG_LOAD, attr)
+	}
 	runtime.KeepAlive(r.code)
 	runtime.KeepAlive(license)
 	if err == nil {
@@ -145,7 +150,8 @@ func targetID(name string) uint32 {
 	if err != nil {
 		return 0
 	}
-	id, err := spec.TypeID(types[0])
+	at := max(0, slices.IndexFunc(types, func(t btf.Type) bool { _, ok := t.(*btf.Func); return ok })) // also a struct
+	id, err := spec.TypeID(types[at])
 	if err != nil {
 		return 0
 	}

@@ -3,9 +3,10 @@ package linux
 // NumHelpers is one more than the highest helper id.
 const NumHelpers = 212
 
-// HelperName returns the name of a helper ("bpf_map_lookup_elem"), "" if there is none with that id.
+// HelperName returns the name of a helper ("bpf_map_lookup_elem"), "" if there is none with that id. Id 0 is one that
+// no program may call, with the name "bpf_unspec".
 func HelperName(id int32) string {
-	if id <= 0 || int(id) >= len(helperNames) {
+	if id < 0 || int(id) >= len(helperNames) {
 		return ""
 	}
 	return helperNames[id]
@@ -22,7 +23,7 @@ func HelperID(name string) int32 {
 var helperIDs = func() map[string]int32 {
 	m := make(map[string]int32, len(helperNames))
 	for id, name := range helperNames {
-		if name != "" {
+		if id > 0 {
 			m[name] = int32(id)
 		}
 	}

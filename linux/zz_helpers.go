@@ -218,6 +218,7 @@ const (
 )
 
 var helperNames = [NumHelpers]string{
+	0:   "bpf_unspec",
 	1:   "bpf_map_lookup_elem",
 	2:   "bpf_map_update_elem",
 	3:   "bpf_map_delete_elem",

@@ -119,7 +119,7 @@ func emitHelpers(f *facts) (string, error) {
 	for _, r := range f.helpers.Rows {
 		fmt.Fprintf(&b, "%s = %d\n", helperConst(r.Name), r.ID)
 	}
-	b.WriteString(")\n\nvar helperNames = [NumHelpers]string{\n")
+	b.WriteString(")\n\nvar helperNames = [NumHelpers]string{\n0: \"bpf_unspec\",\n")
 	for _, r := range f.helpers.Rows {
 		fmt.Fprintf(&b, "%d: %q,\n", r.ID, r.Name)
 	}
