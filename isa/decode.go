@@ -89,33 +89,33 @@ func (r *Info) match(opcode uint8) (size uint8, srcReg, ok bool) {
 // an addition with a stray offset is an Add, and Check has the complaint.
 func Decode(b [8]byte) Insn {
 	v := binary.LittleEndian.Uint64(b[:])
-	d := &decodings[b[0]]
-	i := Insn{
-		Op:     d.op,
-		Opcode: b[0],
-		Dst:    Reg(b[1] & 15),
-		Src:    Reg(b[1] >> 4),
+	d := &decodings[uint8(v)]
+	op := d.op
+	if d.by != 0 {
+		op = d.pick(v)
+	}
+	return Insn{
+		Op:     op,
+		Opcode: uint8(v),
+		Dst:    Reg(v >> 8 & 15),
+		Src:    Reg(v >> 12 & 15),
 		Size:   d.size,
 		SrcReg: d.srcReg,
 		Off:    int16(v >> 16),
 		Imm:    int32(v >> 32),
 	}
-	if d.by != 0 {
-		i.Op = d.pick(&i)
-	}
-	return i
 }
 
-// pick is the operation that the selecting field of the instruction means.
-func (d *decoding) pick(i *Insn) Op {
+// pick is the operation that the selecting field of the slot means.
+func (d *decoding) pick(slot uint64) Op {
 	var v int32
 	switch d.by {
 	case FieldOff:
-		v = int32(i.Off)
+		v = int32(int16(slot >> 16))
 	case FieldImm:
-		v = i.Imm
+		v = int32(slot >> 32)
 	case FieldSrc:
-		v = int32(i.Src)
+		v = int32(slot >> 12 & 15)
 	}
 	for _, p := range d.picks {
 		if p.val == v {

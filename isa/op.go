@@ -57,26 +57,26 @@ const (
 	JaX     // goto address in d ("gotox"): decodes, and 6.18 does not accept it
 	Exit    // return r0
 
-	Load       // d = zero-extended *(Size)(s + Off)
-	LoadSX     // d = sign-extended *(Size)(s + Off)
-	Store      // *(Size)(d + Off) = s
-	StoreImm   // *(Size)(d + Off) = Imm sign-extended
-	AtomicAdd  // lock *(Size)(d + Off) += s
-	AtomicOr   // lock *(Size)(d + Off) |= s
-	AtomicAnd  // lock *(Size)(d + Off) &= s
-	AtomicXor  // lock *(Size)(d + Off) ^= s
-	FetchAdd   // s = atomic_fetch_add((Size *)(d + Off), s)
-	FetchOr    // s = atomic_fetch_or((Size *)(d + Off), s)
-	FetchAnd   // s = atomic_fetch_and((Size *)(d + Off), s)
-	FetchXor   // s = atomic_fetch_xor((Size *)(d + Off), s)
-	Xchg       // s = atomic_xchg((Size *)(d + Off), s)
-	CmpXchg    // r0 = atomic_cmpxchg((Size *)(d + Off), r0, s)
-	LoadAcq    // d = load_acquire((Size *)(s + Off))
-	StoreRel   // store_release((Size *)(d + Off), s)
-	LdImm64    // d = 64-bit immediate, or what Src as Pseudo* says; takes two slots
-	LdImm64Hi  // the second slot of LdImm64; never executed by itself
-	LdAbs      // r0 = ntoh(*(Size *)skb[Imm])
-	LdInd      // r0 = ntoh(*(Size *)skb[s + Imm])
+	Load      // d = zero-extended *(Size)(s + Off)
+	LoadSX    // d = sign-extended *(Size)(s + Off)
+	Store     // *(Size)(d + Off) = s
+	StoreImm  // *(Size)(d + Off) = Imm sign-extended
+	AtomicAdd // lock *(Size)(d + Off) += s
+	AtomicOr  // lock *(Size)(d + Off) |= s
+	AtomicAnd // lock *(Size)(d + Off) &= s
+	AtomicXor // lock *(Size)(d + Off) ^= s
+	FetchAdd  // s = atomic_fetch_add((Size *)(d + Off), s)
+	FetchOr   // s = atomic_fetch_or((Size *)(d + Off), s)
+	FetchAnd  // s = atomic_fetch_and((Size *)(d + Off), s)
+	FetchXor  // s = atomic_fetch_xor((Size *)(d + Off), s)
+	Xchg      // s = atomic_xchg((Size *)(d + Off), s)
+	CmpXchg   // r0 = atomic_cmpxchg((Size *)(d + Off), r0, s)
+	LoadAcq   // d = load_acquire((Size *)(s + Off))
+	StoreRel  // store_release((Size *)(d + Off), s)
+	LdImm64   // d = 64-bit immediate, or what Src as Pseudo* says; takes two slots
+	LdImm64Hi // the second slot of LdImm64; never executed by itself
+	LdAbs     // r0 = ntoh(*(Size *)skb[Imm])
+	LdInd     // r0 = ntoh(*(Size *)skb[s + Imm])
 
 	NumOps // number of operations, Invalid included
 )
