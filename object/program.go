@@ -18,6 +18,11 @@ type Program struct {
 	AttachType uint32 // expected_attach_type, BPF_*
 	Flags      uint32 // prog_flags, BPF_F_*
 	License    string
+	// KernVersion is the version section's value, which kernels before 5.0 compare for kprobes.
+	KernVersion uint32
+
+	// Hook is what the section says after its type: "syscalls/sys_enter_execve" of "tracepoint/syscalls/sys_enter_execve".
+	Hook string
 
 	// AttachTo names the kernel type that a tracing, LSM or struct_ops program is for ("btf_trace_X",
 	// "bpf_iter_X", a function, a struct), AttachID its id in Kernel BTF (0: none).
