@@ -10,6 +10,9 @@ type Elems struct {
 	Stride uint32 // from one element to the next
 	Size   uint32 // bytes of each
 	Count  uint32
+
+	// Lazy elements are dead until the owner makes each one live with SetLive.
+	Lazy bool
 }
 
 // Alloc makes an object of size zeroed bytes, all live with the rights r, at a multiple of 16, with red zones
@@ -27,6 +30,7 @@ func (s *Space) AllocElems(size uint32, e Elems, k Kind, r Rights, name string) 
 	o := object{kind: k, rights: r, cap: size, name: name, stride: e.Stride, elem: e.Size}
 	o.start = Addr(e.First) // made absolute by alloc
 	o.size = uint32(end) - e.First
+	o.lazy = e.Lazy
 	return s.alloc(o)
 }
 
@@ -52,7 +56,9 @@ func (s *Space) alloc(o object) (Addr, error) {
 	}
 	o.state = live
 	*old = o
-	s.mark(&o, o.rights)
+	if !o.lazy {
+		s.mark(&o, o.rights)
+	}
 	return o.base, nil
 }
 
@@ -63,6 +69,9 @@ func (s *Space) Free(a Addr) error {
 	sp, i, o := s.object(a)
 	if o == nil {
 		return ErrBadAddr
+	}
+	if o.kind == Kernel {
+		s.dropHandle(a)
 	}
 	s.setBits(s.read, o.base, uint64(o.cap), false)
 	s.setBits(s.write, o.base, uint64(o.cap), false)
@@ -102,12 +111,12 @@ func (s *Space) Resize(a, start Addr, n uint32) error {
 	return nil
 }
 
-// SetRights changes the rights of the object that Alloc returned a for.
+// SetRights changes the rights of the object that Alloc returned a for; its elements must not be Lazy.
 func (s *Space) SetRights(a Addr, r Rights) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, _, o := s.object(a)
-	if o == nil {
+	if o == nil || o.lazy {
 		return ErrBadAddr
 	}
 	s.mark(o, r)

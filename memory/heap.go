@@ -60,6 +60,7 @@ type object struct {
 	cap, size    uint32 // bytes allocated; bytes live
 	name         string
 	stride, elem uint32 // of AllocElems; elem is 0 for a plain object
+	lazy         bool   // of AllocElems
 }
 
 type state uint8

@@ -44,6 +44,8 @@ type Space struct {
 	write unsafe.Pointer // bitmap of the bytes that may be written
 	limit atomic.Uint64  // offsets below are committed, in all three
 
+	handles atomic.Pointer[handles]
+
 	size   uint64
 	strict bool
 	data   *region // with guards
