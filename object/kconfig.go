@@ -150,3 +150,26 @@ func putInt(to []byte, typ btf.Type, value string) error {
 	}
 	return nil
 }
+
+// ParseConfig reads a kernel's configuration, a .config file as in /boot/config-6.18.0 or, compressed by gzip, in
+// /proc/config.gz: what Options.Config wants.
+func ParseConfig(file []byte) (map[string]string, error) {
+	raw, err := gunzip(file)
+	if err != nil {
+		return nil, fmt.Errorf("object: configuration: %w", err)
+	}
+	out := map[string]string{}
+	for n, line := range strings.Split(string(raw), "\n") {
+		if !strings.HasPrefix(line, "CONFIG_") {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || value == "" {
+			return nil, fmt.Errorf("object: configuration: line %d: %q has no value", n+1, line)
+		}
+		if _, ok := out[name]; !ok {
+			out[name] = value
+		}
+	}
+	return out, nil
+}

@@ -91,17 +91,27 @@ func readAll(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	head := make([]byte, 2)
-	n, err := io.ReadFull(f, head)
-	if err != nil && n == 0 {
-		return nil, fmt.Errorf("it is empty")
+	raw, err := readMost(f)
+	if err != nil {
+		return nil, err
 	}
-	r := io.MultiReader(bytes.NewReader(head[:n]), f)
-	if head[0] == 0x1f && head[1] == 0x8b {
-		if r, err = gzip.NewReader(r); err != nil {
-			return nil, err
-		}
+	return gunzip(raw)
+}
+
+// gunzip decompresses what is compressed.
+func gunzip(raw []byte) ([]byte, error) {
+	if !bytes.HasPrefix(raw, []byte{0x1f, 0x8b}) {
+		return raw, nil
 	}
+	r, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	return readMost(r)
+}
+
+// readMost reads all there is, up to a bound.
+func readMost(r io.Reader) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxBTF+1))
 	if err == nil && len(raw) > maxBTF {
 		err = fmt.Errorf("it is larger than %d bytes", maxBTF)

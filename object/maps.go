@@ -90,9 +90,17 @@ func (l *linker) fixSizes(m *Map, spec *ebpf.MapSpec) error {
 	return nil
 }
 
+// typed are the map types that Linux lets have types of key and value. cilium/ebpf creates others without them.
+var typed = map[ebpf.MapType]bool{
+	ebpf.Hash: true, ebpf.Array: true, ebpf.ProgramArray: true, ebpf.PerCPUHash: true, ebpf.PerCPUArray: true,
+	ebpf.LRUHash: true, ebpf.LRUCPUHash: true, ebpf.LPMTrie: true, ebpf.CGroupStorage: true,
+	ebpf.ReusePortSockArray: true, ebpf.PerCPUCGroupStorage: true, ebpf.SkStorage: true, ebpf.StructOpsMap: true,
+	ebpf.InodeStorage: true, ebpf.TaskStorage: true, ebpf.BloomFilter: true, ebpf.CgroupStorage: true,
+}
+
 // mapTypes gives the map the types of its key and value.
 func (l *linker) mapTypes(m *Map, spec *ebpf.MapSpec) (err error) {
-	if spec.Key == nil && spec.Value == nil {
+	if spec.Key == nil && spec.Value == nil || !typed[spec.Type] {
 		return nil
 	}
 	var b btf.Builder
