@@ -11,6 +11,10 @@ type Elems struct {
 	Size   uint32 // bytes of each
 	Count  uint32
 
+	// Groups are repetitions of all that, GroupStride apart; 0 means one. Per-CPU values use them.
+	Groups      uint32
+	GroupStride uint32
+
 	// Lazy elements are dead until the owner makes each one live with SetLive.
 	Lazy bool
 }
@@ -23,15 +27,39 @@ func (s *Space) Alloc(size uint32, k Kind, r Rights, name string) (Addr, error) 
 
 // AllocElems is Alloc of an object of size bytes of which only the elements are live.
 func (s *Space) AllocElems(size uint32, e Elems, k Kind, r Rights, name string) (Addr, error) {
-	end := uint64(e.First) + uint64(e.Count-1)*uint64(e.Stride) + uint64(e.Size)
-	if e.Count == 0 || e.Size == 0 || end > uint64(size) || e.Stride < e.Size || e.Stride%8 != 0 || e.First%8 != 0 {
+	e.Groups = max(e.Groups, 1)
+	if !e.fit(size) {
 		return 0, ErrBadLayout
 	}
-	o := object{kind: k, rights: r, cap: size, name: name, stride: e.Stride, elem: e.Size}
+	o := object{kind: k, rights: r, cap: size, name: name, elems: &e}
 	o.start = Addr(e.First) // made absolute by alloc
-	o.size = uint32(end) - e.First
-	o.lazy = e.Lazy
+	o.size = uint32(uint64(e.Groups-1)*uint64(e.GroupStride) + e.groupSize())
 	return s.alloc(o)
+}
+
+// groupSize is the number of bytes from the first element of a group to the end of its last.
+func (e *Elems) groupSize() uint64 { return uint64(e.Count-1)*uint64(e.Stride) + uint64(e.Size) }
+
+// fit reports whether the elements lie within size bytes and have granules of their own.
+func (e *Elems) fit(size uint32) bool {
+	if e.Count == 0 || e.Size == 0 || e.Stride < e.Size || e.Stride%8 != 0 || e.First%8 != 0 {
+		return false
+	}
+	if e.Groups > 1 && (e.GroupStride%8 != 0 || uint64(e.GroupStride) < e.groupSize()) {
+		return false
+	}
+	return uint64(e.First)+uint64(e.Groups-1)*uint64(e.GroupStride)+e.groupSize() <= uint64(size)
+}
+
+// at gives the element at or before the offset off from the first one, and its offset.
+func (e *Elems) at(off uint32) (index, start uint32) {
+	group := uint32(0)
+	if e.GroupStride != 0 {
+		group = min(off/e.GroupStride, e.Groups-1)
+		off -= group * e.GroupStride
+	}
+	i := min(off/e.Stride, e.Count-1)
+	return group*e.Count + i, group*e.GroupStride + i*e.Stride
 }
 
 func (s *Space) alloc(o object) (Addr, error) {
@@ -56,7 +84,7 @@ func (s *Space) alloc(o object) (Addr, error) {
 	}
 	o.state = live
 	*old = o
-	if !o.lazy {
+	if o.elems == nil || !o.elems.Lazy {
 		s.mark(&o, o.rights)
 	}
 	return o.base, nil
@@ -86,7 +114,7 @@ func (s *Space) Resize(a, start Addr, n uint32) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, _, o := s.object(a)
-	if o == nil || o.elem != 0 {
+	if o == nil || o.elems != nil {
 		return ErrBadAddr
 	}
 	if start < o.base || uint64(start)+uint64(n) > uint64(o.base)+uint64(o.cap) {
@@ -116,7 +144,7 @@ func (s *Space) SetRights(a Addr, r Rights) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, _, o := s.object(a)
-	if o == nil || o.lazy {
+	if o == nil || o.elems != nil && o.elems.Lazy {
 		return ErrBadAddr
 	}
 	s.mark(o, r)
@@ -168,12 +196,9 @@ func (s *Space) object(a Addr) (*span, int, *object) {
 func (o *object) at(a Addr) Object {
 	d := Object{Addr: o.start, Size: o.size, Rights: o.rights, Kind: o.kind, Name: o.name, Freed: o.state == freed,
 		Base: o.base, Cap: o.cap}
-	if o.elem != 0 {
-		if a > o.start {
-			d.Index = min(uint32(a-o.start)/o.stride, (o.size-o.elem)/o.stride)
-		}
-		d.Addr += Addr(d.Index * o.stride)
-		d.Size = o.elem
+	if o.elems != nil {
+		i, off := o.elems.at(uint32(max(a, o.start) - o.start))
+		d.Index, d.Addr, d.Size = i, o.start+Addr(off), o.elems.Size
 	}
 	return d
 }
@@ -181,12 +206,20 @@ func (o *object) at(a Addr) Object {
 // mark gives all live bytes of o the rights r.
 func (s *Space) mark(o *object, r Rights) {
 	for _, p := range [2]plane{{s.read, r&Read != 0}, {s.write, r&Write != 0}} {
-		if o.elem == 0 || o.elem == o.stride {
+		e := o.elems
+		if e == nil {
 			s.setBits(p.bits, o.start, uint64(o.size), p.on)
 			continue
 		}
-		for i := uint32(0); i <= (o.size-o.elem)/o.stride; i++ {
-			s.setBits(p.bits, o.start+Addr(i*o.stride), uint64(o.elem), p.on)
+		for g := range e.Groups {
+			at := o.start + Addr(g*e.GroupStride)
+			if e.Size == e.Stride {
+				s.setBits(p.bits, at, e.groupSize(), p.on)
+				continue
+			}
+			for i := range e.Count {
+				s.setBits(p.bits, at+Addr(i*e.Stride), uint64(e.Size), p.on)
+			}
 		}
 	}
 }

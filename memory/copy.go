@@ -5,6 +5,9 @@ import (
 	"unsafe"
 )
 
+// Pointer is the host address of a, unchecked: a must be inside an object that the caller owns.
+func (s *Space) Pointer(a Addr) unsafe.Pointer { return unsafe.Add(s.base, uintptr(a)) }
+
 // Word is the aligned 64-bit word at a, for owners of memory that programs may not touch; nil if it is not
 // committed.
 func (s *Space) Word(a Addr) *atomic.Uint64 {

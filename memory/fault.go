@@ -95,7 +95,11 @@ func (s *Space) nearest(a Addr, size uint32) (Object, bool) {
 		if sp == nil || sp.objects[i].state == never {
 			return
 		}
-		for _, at := range [2]Addr{a, a + Addr(sp.objects[i].stride)} {
+		next := a
+		if e := sp.objects[i].elems; e != nil {
+			next += Addr(e.Stride)
+		}
+		for _, at := range [2]Addr{a, next} {
 			o := sp.objects[i].at(at)
 			d := o.distance(a)
 			if o.Freed && d > 0 {

@@ -59,8 +59,7 @@ type object struct {
 	base, start  Addr   // what Alloc returned; first live byte
 	cap, size    uint32 // bytes allocated; bytes live
 	name         string
-	stride, elem uint32 // of AllocElems; elem is 0 for a plain object
-	lazy         bool   // of AllocElems
+	elems        *Elems // of AllocElems
 }
 
 type state uint8
