@@ -1,0 +1,293 @@
+package maps
+
+import (
+	"slices"
+
+	"github.com/skepbpf/skep/memory"
+)
+
+const hashFlags = NoPrealloc | ReadOnlyUser | WriteOnlyUser | ZeroSeed | ReadOnlyProg | WriteOnlyProg
+
+var hashKind = kind{flags: hashFlags | NUMANode, check: checkHash, create: newHash}
+
+var perCPUHashKind = kind{flags: hashFlags, check: checkHash, create: newHash}
+
+// maxElement is what an element of Linux may have in key and value: 4 MiB less its header.
+const maxElement = 4<<20 - 48
+
+func checkHash(s *Spec) error {
+	switch {
+	case s.KeySize == 0:
+		return refuse(EINVAL, "map %q: key size 0", s.Name)
+	case s.ValueSize == 0:
+		return refuse(EINVAL, "map %q: value size 0", s.Name)
+	case s.MaxEntries > 1<<31:
+		return refuse(E2BIG, "map %q: max_entries %d", s.Name, s.MaxEntries)
+	case uint64(s.KeySize)+uint64(s.ValueSize) >= maxElement:
+		return refuse(E2BIG, "map %q: key and value have %d bytes", s.Name, uint64(s.KeySize)+uint64(s.ValueSize))
+	case s.Type.PerCPU() && s.ValueSize > maxPerCPU:
+		return refuse(E2BIG, "map %q: value size %d for each CPU", s.Name, s.ValueSize)
+	}
+	return nil
+}
+
+// A HashMap is a hash map of any type: plain or per CPU, LRU or not.
+type HashMap struct{ *table }
+
+func newHash(c *common) (impl, error) {
+	t, err := newTable(c, c.spec.ValueSize)
+	return &HashMap{t}, err
+}
+
+// Layout tells where elements are and how to find them.
+func (m *HashMap) Layout() TableLayout { return m.layout }
+
+// Lookup gives the value of key. In an LRU map it is a use.
+func (m *HashMap) Lookup(cpu int, key []byte) memory.Addr {
+	if len(key) != int(m.layout.KeySize) || uint(cpu) >= uint(m.cpus) {
+		return 0
+	}
+	e := m.find(HashKey(m.layout.Seed, key), key)
+	if e == 0 {
+		return 0
+	}
+	if m.layout.Ref != 0 {
+		// Not written if set, so that CPUs may share the cache line.
+		if ref := m.word(e, m.layout.Ref); ref.Load() == 0 {
+			ref.Store(1)
+		}
+	}
+	return m.value(cpu, e)
+}
+
+// Update sets the value of key.
+func (m *HashMap) Update(cpu int, key, value []byte, flags uint64) error {
+	if len(key) != int(m.layout.KeySize) || len(value) != int(m.spec.ValueSize) || uint(cpu) >= uint(m.cpus) {
+		return ErrInvalid
+	}
+	return m.set(cpu, key, value, flags)
+}
+
+// allCPUs in place of a CPU means that a value has those of all of them.
+const allCPUs = -1
+
+func (m *HashMap) set(cpu int, key, value []byte, flags uint64) error {
+	if !m.flagsOK(flags) {
+		return ErrInvalid
+	}
+	hash := HashKey(m.layout.Seed, key)
+	for {
+		err := m.trySet(hash, cpu, key, value, flags)
+		if err != ErrFull || !m.evicts || !m.evict() {
+			return err
+		}
+	}
+}
+
+// trySet sets a value if there is room, else it returns ErrFull.
+func (m *HashMap) trySet(hash uint32, cpu int, key, value []byte, flags uint64) error {
+	lock := m.lockOf(hash)
+	lock.Lock()
+	defer lock.Unlock()
+	old, prev := m.seek(hash, key)
+	switch {
+	case old != 0 && flags&NoExist != 0:
+		return ErrKeyExist
+	case old == 0 && flags&Exist != 0:
+		return ErrKeyNotExist
+	case old != 0 && (m.perCPU || flags&Lock != 0):
+		m.writeTo(old, cpu, value, flags)
+		return nil
+	case old == 0 && m.count.Add(1) > int64(m.spec.MaxEntries):
+		m.count.Add(-1)
+		return ErrFull
+	}
+	e := m.fresh()
+	if e == 0 {
+		if old == 0 {
+			m.count.Add(-1)
+		}
+		return ErrNoMemory
+	}
+	// The value, then the key, and last the hash: who comes across the element through a stale pointer takes it
+	// for the one sought only when it is whole.
+	m.word(e, atHash).Store(^hash)
+	if m.perCPU {
+		for c := range m.cpus {
+			clear(m.space.Bytes(m.value(c, e), m.spec.ValueSize))
+		}
+		m.writeTo(e, cpu, value, 0)
+	} else {
+		m.writeNew(m.value(0, e), value)
+	}
+	copy(m.key(e), key)
+	if m.layout.Ref != 0 {
+		m.word(e, m.layout.Ref).Store(0)
+	}
+	m.word(e, atHash).Store(hash)
+	if old == 0 {
+		m.insert(e, hash)
+		m.linked(e, true)
+		return nil
+	}
+	m.replace(hash, prev, old, e)
+	m.linked(e, true)
+	m.linked(old, false)
+	m.give(old)
+	return nil
+}
+
+// writeTo sets the value of an element for one CPU or all.
+func (m *HashMap) writeTo(e memory.Addr, cpu int, value []byte, flags uint64) {
+	if cpu != allCPUs {
+		m.write(m.value(cpu, e), value, flags)
+		return
+	}
+	m.eachCPU(value, func(cpu int, v []byte) { m.write(m.value(cpu, e), v, flags) })
+}
+
+// Delete removes key.
+func (m *HashMap) Delete(key []byte) error {
+	if len(key) != int(m.layout.KeySize) {
+		return ErrInvalid
+	}
+	return m.take1(key, nil)
+}
+
+// take1 removes key, and copies its value unless that is nil.
+func (m *HashMap) take1(key, value []byte) error {
+	hash := HashKey(m.layout.Seed, key)
+	lock := m.lockOf(hash)
+	lock.Lock()
+	defer lock.Unlock()
+	e, prev := m.seek(hash, key)
+	if e == 0 {
+		return ErrKeyNotExist
+	}
+	if value != nil {
+		m.readFrom(e, value, 0)
+	}
+	m.unlink(hash, prev, e)
+	return nil
+}
+
+// unlink ends an element. The lock of its bucket is held.
+func (m *HashMap) unlink(hash uint32, prev, e memory.Addr) {
+	m.replace(hash, prev, e, 0)
+	m.linked(e, false)
+	m.give(e)
+	m.count.Add(-1)
+}
+
+func (m *HashMap) readFrom(e memory.Addr, value []byte, flags uint64) {
+	clear(value)
+	m.eachCPU(value, func(cpu int, v []byte) { m.read(v, m.value(cpu, e), flags) })
+}
+
+// Range goes through the buckets. Elements that are there all the time are seen once, others perhaps.
+func (m *HashMap) Range(cpu int, f func(key []byte, value memory.Addr) bool) (int, error) {
+	if uint(cpu) >= uint(m.cpus) {
+		return 0, ErrInvalid
+	}
+	n := 0
+	var keys []byte
+	var values []memory.Addr
+	for i := uint64(0); i <= uint64(m.layout.Mask); i++ {
+		// What f does to the map needs the lock, so the bucket is copied first.
+		keys, values = m.snapshot(uint32(i), cpu, keys[:0], values[:0])
+		for j, v := range values {
+			n++
+			if !f(keys[j*int(m.layout.KeySize):(j+1)*int(m.layout.KeySize)], v) {
+				return n, nil
+			}
+		}
+	}
+	return n, nil
+}
+
+// snapshot appends the keys and the value addresses of a bucket.
+func (m *HashMap) snapshot(i uint32, cpu int, keys []byte, values []memory.Addr) ([]byte, []memory.Addr) {
+	if m.bucket(i).Load() == 0 {
+		return keys, values
+	}
+	lock := m.lockOf(i)
+	lock.Lock()
+	defer lock.Unlock()
+	for e := bucketHead(m.bucket(i).Load()); e != 0; e = memory.Addr(m.word(e, atNext).Load()) {
+		keys = append(keys, m.key(e)...)
+		values = append(values, m.value(cpu, e))
+	}
+	return keys, values
+}
+
+// Len is the number of elements.
+func (m *HashMap) Len() int { return int(m.count.Load()) }
+
+func (m *HashMap) get(key, value []byte, flags uint64) error {
+	hash := HashKey(m.layout.Seed, key)
+	lock := m.lockOf(hash)
+	lock.Lock()
+	defer lock.Unlock()
+	e, _ := m.seek(hash, key)
+	if e == 0 {
+		return ErrKeyNotExist
+	}
+	m.readFrom(e, value, flags)
+	return nil
+}
+
+func (m *HashMap) put(key, value []byte, flags uint64) error {
+	return m.set(allCPUs, key, value, flags)
+}
+
+func (m *HashMap) remove(key []byte) error { return m.take1(key, nil) }
+
+func (m *HashMap) take(key, value []byte) error { return m.take1(key, value) }
+
+// next follows key in its bucket, or else goes to the next bucket with an element.
+func (m *HashMap) next(key []byte) ([]byte, error) {
+	bucket := uint64(0)
+	if key != nil {
+		hash := HashKey(m.layout.Seed, key)
+		next, found := m.nextInBucket(hash, key)
+		if next != nil {
+			return next, nil
+		}
+		if found {
+			bucket = uint64(hash&m.layout.Mask) + 1
+		}
+	}
+	for ; bucket <= uint64(m.layout.Mask); bucket++ {
+		if m.bucket(uint32(bucket)).Load() == 0 {
+			continue
+		}
+		if k := m.firstKey(uint32(bucket)); k != nil {
+			return k, nil
+		}
+	}
+	return nil, ErrKeyNotExist
+}
+
+func (m *HashMap) nextInBucket(hash uint32, key []byte) (next []byte, found bool) {
+	lock := m.lockOf(hash)
+	lock.Lock()
+	defer lock.Unlock()
+	e, _ := m.seek(hash, key)
+	if e == 0 {
+		return nil, false
+	}
+	if e = memory.Addr(m.word(e, atNext).Load()); e == 0 {
+		return nil, true
+	}
+	return slices.Clone(m.key(e)), true
+}
+
+func (m *HashMap) firstKey(bucket uint32) []byte {
+	lock := m.lockOf(bucket)
+	lock.Lock()
+	defer lock.Unlock()
+	if e := bucketHead(m.bucket(bucket).Load()); e != 0 {
+		return slices.Clone(m.key(e))
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package maps
+
+import "github.com/skepbpf/skep/memory"
+
+// A Spec is what creates a map.
+type Spec struct {
+	Name       string
+	Type       Type
+	KeySize    uint32 // bytes
+	ValueSize  uint32 // bytes
+	MaxEntries uint32
+	Flags      uint32
+	Extra      uint64 // map_extra
+
+	// Special are the fields of the value that are not data, as BTF tells them. User space neither
+	// reads nor writes them.
+	Special []Field
+
+	Inner *Spec // template of a map in map
+
+	Contents []KV // put into the new map
+	Freeze   bool // after that
+}
+
+// A KV is an element.
+type KV struct{ Key, Value []byte }
+
+// A Field is a field of a value that is no data: a spin lock, a timer, a kptr.
+type Field struct {
+	Offset, Size uint32
+	SpinLock     bool // the lock that Lock takes: 4 bytes, 0 when free, 1 when held
+}
+
+// New makes the map that s describes, in space, with values for as many CPUs as cpus says where its type has
+// values for each. The rules for what can be made, and the errors, are those of BPF_MAP_CREATE.
+func New(space *memory.Space, s *Spec, cpus int) (Map, error) {
+	k, err := check(s, cpus)
+	if err != nil {
+		return nil, err
+	}
+	c := &common{spec: *s, space: space, cpus: cpus, perCPU: s.Type.PerCPU()}
+	c.refs.Store(1)
+	c.setFields()
+	m, err := k.create(c)
+	if err == nil {
+		c.self = m
+		c.addr, err = space.AllocHandle(s.Name, m)
+	}
+	if err != nil {
+		c.free()
+		return nil, refuse(memoryErrno(err), "%v map %q", s.Type, s.Name)
+	}
+	c.owned = append(c.owned, c.addr)
+	for _, kv := range s.Contents {
+		if err := m.put(kv.Key, kv.Value, Any); err != nil {
+			m.Close()
+			return nil, err
+		}
+	}
+	if s.Freeze {
+		c.frozen.Store(true)
+	}
+	return m, nil
+}
+
+// check is BPF_MAP_CREATE up to the point where memory is needed.
+func check(s *Spec, cpus int) (*kind, error) {
+	if s.Type == Unspecified || s.Type >= numTypes {
+		return nil, refuse(EINVAL, "map %q: no map type %d", s.Name, uint32(s.Type))
+	}
+	k := kinds[s.Type]
+	if k == nil {
+		return nil, refuse(EOPNOTSUPP, "map %q: %v maps are not simulated", s.Name, s.Type)
+	}
+	if cpus < 1 {
+		return nil, refuse(EINVAL, "map %q: needs a CPU", s.Name)
+	}
+	for _, c := range []byte(s.Name) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '.') {
+			return nil, refuse(EINVAL, "name of map %q: %q may not be in it", s.Name, c)
+		}
+	}
+	if s.Extra != 0 {
+		return nil, refuse(EINVAL, "map %q: map_extra is for other types", s.Name)
+	}
+	if k.check != nil {
+		// What has a special error comes first.
+		if err := k.check(s); err != nil {
+			return nil, err
+		}
+	}
+	if bad := s.Flags &^ k.flags; bad != 0 {
+		return nil, refuse(EINVAL, "map %q: flags %#x are not for %v", s.Name, bad, s.Type)
+	}
+	const user, prog = ReadOnlyUser | WriteOnlyUser, ReadOnlyProg | WriteOnlyProg
+	if s.Flags&user == user || s.Flags&prog == prog {
+		return nil, refuse(EINVAL, "map %q: read-only and write-only at once", s.Name)
+	}
+	if s.MaxEntries == 0 {
+		return nil, refuse(EINVAL, "map %q: max_entries is 0", s.Name)
+	}
+	return k, nil
+}
+
+// memoryErrno is ENOMEM, unless err has an Errno of its own.
+func memoryErrno(err error) Errno {
+	if e := ErrnoOf(err); e != EINVAL {
+		return e
+	}
+	return ENOMEM
+}
+
+// rights are those of programs on values.
+func (s *Spec) rights() memory.Rights {
+	switch {
+	case s.Flags&ReadOnlyProg != 0:
+		return memory.Read
+	case s.Flags&WriteOnlyProg != 0:
+		return memory.Write
+	}
+	return memory.Read | memory.Write
+}
+
+func roundUp(n, to uint32) uint32 { return (n + to - 1) / to * to }

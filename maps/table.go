@@ -1,0 +1,358 @@
+package maps
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/skepbpf/skep/memory"
+)
+
+// A TableLayout tells native code how to look up a key in a hash table. All numbers are in the byte
+// order of the host, all addresses are offsets into the Space.
+//
+// Buckets is the first of Mask+1 buckets of 8 bytes:
+//
+//	0  u32  first element, 0 if none
+//	4  u32  version
+//
+// An element is at a multiple of 8:
+//
+//	0      u32  next element of the bucket, 0 if none
+//	4      u32  hash of the key
+//	8      u32  if the values are per CPU: address of that of CPU 0; that of CPU n is n*CPUStride further
+//	12     u32  owner's
+//	Ref    u32  if Ref is not 0: set to 1 by a lookup, for the clock that evicts
+//	Key         the key, KeySize bytes
+//	Value       the value, if not per CPU
+//
+// A lookup reads the bucket as one u64, follows the elements to the first with the hash and the key, and is
+// done. It takes no lock, so an element may be removed and come up in another bucket under its feet. That
+// changes the version of its bucket. So if no element is found the lookup compares the version
+// with the one it read at first, and starts again if it is another one.
+//
+// An update of a key that is there puts a new element in the place of the old one, so there is always one.
+type TableLayout struct {
+	Buckets   memory.Addr
+	Mask      uint32
+	KeySize   uint32
+	Ref       uint32
+	Key       uint32
+	Value     uint32
+	CPUStride uint32
+	Seed      uint64
+}
+
+// hashFactor is odd and has its bits well spread: 2^64 divided by the golden ratio.
+const hashFactor = 0x9e3779b97f4a7c15
+
+// HashKey is the hash that tables use: for each 8 bytes of the key, and then for the rest, zero-extended, as a
+// number in the byte order of the host, h = fold(h ^ word), where fold multiplies by hashFactor and
+// adds both halves of the 128-bit product with exclusive or; then the high half of h is added to the low.
+func HashKey(seed uint64, key []byte) uint32 {
+	h := seed
+	for len(key) >= 8 {
+		hi, lo := bits.Mul64(h^binary.NativeEndian.Uint64(key), hashFactor)
+		h = hi ^ lo
+		key = key[8:]
+	}
+	if len(key) > 0 {
+		hi, lo := bits.Mul64(h^tail(key), hashFactor)
+		h = hi ^ lo
+	}
+	return uint32(h ^ h>>32)
+}
+
+// tail is up to 7 bytes as a number.
+func tail(b []byte) uint64 {
+	switch len(b) {
+	case 4:
+		return uint64(binary.NativeEndian.Uint32(b))
+	case 2:
+		return uint64(binary.NativeEndian.Uint16(b))
+	case 1:
+		return uint64(b[0])
+	}
+	var w [8]byte
+	copy(w[:], b)
+	return binary.LittleEndian.Uint64(w[:])
+}
+
+// Offsets in an element.
+const (
+	atNext  = 0
+	atHash  = 4
+	atVals  = 8
+	atLink  = 12 // while free: the next free element
+	plainAt = 16 // the key, or the reference word
+)
+
+// slabBytes is how much a table that does not allocate beforehand takes at a time.
+const slabBytes = 64 << 10
+
+// A table is the hash table that several types share: elements, buckets, and their locks.
+type table struct {
+	*common
+	layout   TableLayout
+	mem      unsafe.Pointer // of Addr 0
+	elemSize uint32
+	valSize  uint32 // bytes between values of the elements, if per CPU
+	fixed    bool   // elements are allocated beforehand
+	evicts   bool   // a new element takes the place of another if there is no room
+
+	count atomic.Int64
+	free  atomic.Uint64 // stack of free elements: count of pushes and pops in the high half, Addr in the low
+	locks []sync.Mutex  // of buckets, by the low bits of their numbers
+
+	grow  sync.Mutex
+	slabs []slab
+	used  atomic.Uint32 // elements of the last slab that have been in use
+	hand  atomic.Uint32 // of the clock
+}
+
+// A slab is a block of elements, and their per-CPU values.
+type slab struct{ elems, vals, count uint32 }
+
+func newTable(c *common, valueSize uint32) (*table, error) {
+	s := &c.spec
+	t := &table{common: c, mem: c.space.Pointer(0), fixed: s.Flags&NoPrealloc == 0}
+	t.evicts = s.Type == LRUHash || s.Type == LRUPerCPUHash
+	l := &t.layout
+	l.KeySize, l.Key = s.KeySize, plainAt
+	if t.evicts {
+		l.Ref, l.Key = plainAt, plainAt+8
+	}
+	l.Value = l.Key + roundUp(s.KeySize, 8)
+	t.elemSize = l.Value
+	t.valSize = roundUp(valueSize, 8)
+	if c.space.Strict() {
+		t.valSize += 8
+	}
+	if !c.perCPU {
+		t.elemSize += t.valSize
+	}
+	nbuckets := uint64(1) << bits.Len32(s.MaxEntries-1)
+	t.locks = make([]sync.Mutex, min(nbuckets, 64))
+	l.Mask = uint32(nbuckets - 1)
+	if nbuckets*8 > 1<<31 {
+		return nil, ErrNoMemory
+	}
+	var err error
+	if l.Buckets, err = c.allocRaw(nbuckets*8, s.Name+" (buckets)"); err != nil {
+		return nil, err
+	}
+	// One more than max_entries for each update under way: a new element comes before the old one goes.
+	n := uint64(s.MaxEntries) + uint64(len(t.locks))
+	if !t.fixed {
+		n = min(n, max(8, slabBytes/uint64(t.elemSize)))
+		if c.perCPU {
+			n = min(n, max(8, slabBytes/(uint64(t.valSize)*uint64(c.cpus))))
+		}
+		t.layout.CPUStride = uint32(n) * t.valSize
+		return t, nil
+	}
+	return t, t.addSlab(n)
+}
+
+// addSlab makes n elements. t.grow is held, or t is not shared yet.
+func (t *table) addSlab(n uint64) error {
+	size := n * uint64(t.elemSize)
+	if !t.perCPU {
+		e := memory.Elems{First: t.layout.Value, Stride: t.elemSize, Size: t.spec.ValueSize, Count: uint32(n), Lazy: true}
+		a, err := t.alloc(size, e)
+		if err != nil {
+			return err
+		}
+		t.slabs = append(t.slabs, slab{elems: uint32(a), count: uint32(n)})
+		t.used.Store(0)
+		return nil
+	}
+	a, err := t.allocRaw(size, t.spec.Name+" (keys)")
+	if err != nil {
+		return err
+	}
+	per := n * uint64(t.valSize)
+	vals := per * uint64(t.cpus)
+	if vals > 1<<32-1 {
+		return ErrNoMemory
+	}
+	e := memory.Elems{Stride: t.valSize, Size: t.spec.ValueSize, Count: uint32(n), Lazy: true}
+	if t.cpus > 1 {
+		e.Groups, e.GroupStride = uint32(t.cpus), uint32(per)
+	}
+	v, err := t.alloc(vals, e)
+	if err != nil {
+		return err
+	}
+	t.layout.CPUStride = uint32(per)
+	t.slabs = append(t.slabs, slab{elems: uint32(a), vals: uint32(v), count: uint32(n)})
+	t.used.Store(0)
+	return nil
+}
+
+// word is an aligned 32-bit word of an element.
+func (t *table) word(e memory.Addr, off uint32) *atomic.Uint32 {
+	return (*atomic.Uint32)(unsafe.Add(t.mem, uintptr(e)+uintptr(off)))
+}
+
+func (t *table) bucket(hash uint32) *atomic.Uint64 {
+	return (*atomic.Uint64)(unsafe.Add(t.mem, uintptr(t.layout.Buckets)+uintptr(hash&t.layout.Mask)*8))
+}
+
+// A bucket as one word: on big-endian hosts the halves of memory are those of the number the other way round.
+func bucketHead(b uint64) memory.Addr {
+	if bigEndian {
+		return memory.Addr(b >> 32)
+	}
+	return memory.Addr(b)
+}
+
+func bucketVersion(b uint64) uint32 {
+	if bigEndian {
+		return uint32(b)
+	}
+	return uint32(b >> 32)
+}
+
+func makeBucket(head memory.Addr, version uint32) uint64 {
+	if bigEndian {
+		return uint64(head)<<32 | uint64(version)
+	}
+	return uint64(version)<<32 | uint64(head)
+}
+
+var bigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
+
+func (t *table) lockOf(hash uint32) *sync.Mutex {
+	return &t.locks[hash&uint32(len(t.locks)-1)]
+}
+
+func (t *table) key(e memory.Addr) []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(t.mem, uintptr(e)+uintptr(t.layout.Key))), int(t.layout.KeySize))
+}
+
+// isKey reports whether e has this key.
+func (t *table) isKey(e memory.Addr, key []byte) bool {
+	return string(t.key(e)) == string(key)
+}
+
+// find looks a key up without a lock: the element, or 0.
+func (t *table) find(hash uint32, key []byte) memory.Addr {
+	bucket := t.bucket(hash)
+	for {
+		b := bucket.Load()
+		for e := bucketHead(b); e != 0; e = memory.Addr(t.word(e, atNext).Load()) {
+			if t.word(e, atHash).Load() == hash && t.isKey(e, key) {
+				return e
+			}
+		}
+		if bucketVersion(bucket.Load()) == bucketVersion(b) {
+			return 0
+		}
+	}
+}
+
+// seek is find with the bucket's lock held: the element, and the one before it, or 0.
+func (t *table) seek(hash uint32, key []byte) (e, prev memory.Addr) {
+	e = bucketHead(t.bucket(hash).Load())
+	for e != 0 && (t.word(e, atHash).Load() != hash || !t.isKey(e, key)) {
+		prev, e = e, memory.Addr(t.word(e, atNext).Load())
+	}
+	return e, prev
+}
+
+// insert puts a new element at the head of its bucket, whose lock is held.
+func (t *table) insert(e memory.Addr, hash uint32) {
+	bucket := t.bucket(hash)
+	b := bucket.Load()
+	t.word(e, atNext).Store(uint32(bucketHead(b)))
+	bucket.Store(makeBucket(e, bucketVersion(b)))
+}
+
+// replace puts e, or with 0 nothing, in the place of old, which follows prev. The bucket's lock is held.
+func (t *table) replace(hash uint32, prev, old, e memory.Addr) {
+	next := memory.Addr(t.word(old, atNext).Load())
+	if e != 0 {
+		t.word(e, atNext).Store(uint32(next))
+		next = e
+	}
+	bucket := t.bucket(hash)
+	b := bucket.Load()
+	head := bucketHead(b)
+	if prev == 0 {
+		head = next
+	} else {
+		t.word(prev, atNext).Store(uint32(next))
+	}
+	// Only after that may lookups take the version for a promise that old was not in their way.
+	bucket.Store(makeBucket(head, bucketVersion(b)+1))
+}
+
+// fresh gets an element that is in no bucket: a free one, or one never used; 0 if there is no memory.
+func (t *table) fresh() memory.Addr {
+	for {
+		top := t.free.Load()
+		e := memory.Addr(top)
+		if e == 0 {
+			break
+		}
+		next := t.word(e, atLink).Load()
+		if t.free.CompareAndSwap(top, (top>>32+1)<<32|uint64(next)) {
+			return e
+		}
+	}
+	t.grow.Lock()
+	defer t.grow.Unlock()
+	last := len(t.slabs) - 1
+	if last < 0 || t.used.Load() == t.slabs[last].count {
+		if t.fixed {
+			return 0
+		}
+		n := uint64(t.layout.CPUStride / t.valSize)
+		if t.addSlab(n) != nil {
+			return 0
+		}
+		last++
+	}
+	return t.carve(&t.slabs[last])
+}
+
+// carve makes the next element of a slab live.
+func (t *table) carve(s *slab) memory.Addr {
+	i := t.used.Load()
+	e := memory.Addr(s.elems + i*t.elemSize)
+	if !t.perCPU {
+		if t.spec.ValueSize != 0 {
+			t.space.SetLive(e+memory.Addr(t.layout.Value), t.spec.ValueSize, t.spec.rights())
+		}
+	} else {
+		v := s.vals + i*t.valSize
+		t.word(e, atVals).Store(v)
+		for cpu := range t.cpus {
+			t.space.SetLive(memory.Addr(v+uint32(cpu)*t.layout.CPUStride), t.spec.ValueSize, t.spec.rights())
+		}
+	}
+	t.used.Store(i + 1)
+	return e
+}
+
+// give returns an element that is in no bucket any more.
+func (t *table) give(e memory.Addr) {
+	for {
+		top := t.free.Load()
+		t.word(e, atLink).Store(uint32(top))
+		if t.free.CompareAndSwap(top, (top>>32+1)<<32|uint64(e)) {
+			return
+		}
+	}
+}
+
+// value is the address of the value of an element.
+func (t *table) value(cpu int, e memory.Addr) memory.Addr {
+	if !t.perCPU {
+		return e + memory.Addr(t.layout.Value)
+	}
+	return memory.Addr(t.word(e, atVals).Load() + uint32(cpu)*t.layout.CPUStride)
+}
