@@ -1,0 +1,188 @@
+package helpers
+
+import (
+	"errors"
+
+	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/memory"
+)
+
+// A Helper is a function that programs may call: what the verifier believes about it and what the engines run.
+type Helper struct {
+	*Prototype
+	// Call runs the helper; nil if it is not simulated: Why then says why.
+	Call Func
+	Why  string
+}
+
+// A Func does what a helper does and returns what it leaves in r0: for failures that programs are told of, an
+// errno, negative. An error ends the program: it did what no verified program does, or an engine stopped it.
+type Func func(c *Call) (uint64, error)
+
+// A Call is one call of a helper. Run is never nil.
+type Call struct {
+	Args [5]uint64 // r1 to r5
+	Run  *Run
+}
+
+// Frames of a run's stack.
+const (
+	MaxFrames = 8   // a program and the calls it is in
+	FrameSize = 512 // bytes of each
+)
+
+// A Run is what a program runs on: a context, a packet, a stack, a CPU and an Env, and what comes out of it besides
+// its return value. One program at a time uses it; it is meant to be used again and again.
+type Run struct {
+	Space *memory.Space
+	Env   *Env
+	CPU   int
+
+	Type       linux.ProgType // of the program: some helpers differ
+	AttachType linux.AttachType
+
+	// Ctx is the address of the context: r1 of the program.
+	Ctx memory.Addr
+	// CtxSize is its size, for those who write it down; 0 if not known.
+	CtxSize uint32
+	// Packet is what the helpers that take packets work on. Nil: there is none.
+	Packet *Packet
+
+	// Stack is the lowest address of the stack: MaxFrames elements, frame i at Stack + i*FrameStride. NewRun sets it.
+	Stack memory.Addr
+
+	// Task is the current task; nil is that of Env.
+	Task *Task
+
+	// Trace gets what bpf_trace_printk prints, a call each. The bytes are valid during the call. Nil: it is lost.
+	Trace func(text []byte)
+	// Output gets what bpf_perf_event_output and its kin write, if the map has no reader for the CPU... see perf.go.
+	Output func(cpu int, record []byte)
+	// Kernel reads kernel memory for bpf_probe_read and its kin, where an address is not in the Space: it
+	// fills p, or says that it cannot. Nil: it cannot.
+	Kernel func(addr uint64, p []byte) bool
+	// UserMem reads the memory of the current task; nil: as Kernel.
+	UserMem func(addr uint64, p []byte) bool
+
+	// Redirect is where the packet is to go, if the program asked for that; see Redirect.
+	Redirect Redirect
+
+	// Retval is what bpf_set_retval set, or the return value so far that bpf_get_retval returns.
+	Retval int64
+
+	// What follows is the engine's, who sets it before it calls a helper.
+
+	// Invoke calls the program's function at an address that a helper got as an ArgFunc.
+	Invoke func(fn uint64, args *[5]uint64) (uint64, error)
+	// Tail is what bpf_tail_call asks for: the engine looks at it after each call of it, and sets it to nil.
+	// Its type is that of the elements of a prog array.
+	Tail any
+	// TailCalls counts the tail calls of the run. The engine sets it to 0 at the start.
+	TailCalls int
+
+	stack  memory.Addr // what to free
+	packet *Packet     // kept for reuse
+	ctx    memory.Addr
+	ctxCap uint32
+	format []byte // scratch
+}
+
+// FrameStride is the distance of two frames: frames do not touch, so that running off one does not hit another.
+const FrameStride = FrameSize + 64
+
+// NewRun makes a Run with a stack. Close gives it back.
+func NewRun(space *memory.Space, env *Env) (*Run, error) {
+	const last = MaxFrames - 1
+	a, err := space.AllocElems(last*FrameStride+FrameSize,
+		memory.Elems{Stride: FrameStride, Size: FrameSize, Count: MaxFrames}, memory.Stack, memory.Read|memory.Write, "")
+	if err != nil {
+		return nil, err
+	}
+	if env == nil {
+		env = new(Env)
+	}
+	return &Run{Space: space, Env: env, Stack: a, stack: a}, nil
+}
+
+// Close frees what the Run has in the Space: stack, context, packet.
+func (r *Run) Close() error {
+	var errs []error
+	for _, a := range []memory.Addr{r.stack, r.ctx} {
+		if a != 0 {
+			errs = append(errs, r.Space.Free(a))
+		}
+	}
+	if r.packet != nil {
+		errs = append(errs, r.packet.free())
+	}
+	*r = Run{}
+	return errors.Join(errs...)
+}
+
+// task is whom the run is on behalf of.
+func (r *Run) task() *Task {
+	if r.Task != nil {
+		return r.Task
+	}
+	return r.Env.task()
+}
+
+// funcBase is where the functions of a program are, for those who look at the addresses in registers: nowhere in the
+// Space, and not at an address that the kernel has anything at.
+const funcBase = 0xffff_fe00_0000_0000
+
+// FuncAddr is the address that stands for the program's function at the instruction.
+func FuncAddr(insn int) uint64 { return funcBase + uint64(uint32(insn))*8 }
+
+// FuncInsn is the instruction that an address from FuncAddr stands for; false if it is none of those.
+func FuncInsn(addr uint64) (int, bool) {
+	i := addr - funcBase
+	return int(i / 8), i%8 == 0 && i>>35 == 0
+}
+
+// ErrNoCallbacks is the error of a call back into a program by an engine that cannot.
+var ErrNoCallbacks = errors.New("this engine does not call back")
+
+// invoke calls back into the program.
+func (r *Run) invoke(fn uint64, args *[5]uint64) (uint64, error) {
+	if r.Invoke == nil {
+		return 0, ErrNoCallbacks
+	}
+	return r.Invoke(fn, args)
+}
+
+// mem is the n bytes at addr, which the engine or the verifier has checked; nil if there is no memory there.
+func (c *Call) mem(addr uint64, n uint32) []byte {
+	if addr>>32 != 0 {
+		return nil
+	}
+	return c.Run.Space.Bytes(memory.Addr(addr), n)
+}
+
+// A BadArg is an argument that no verified program passes.
+type BadArg struct {
+	Arg int // from 1, as registers are
+	Err error
+}
+
+// Error names the register.
+func (e *BadArg) Error() string { return "R" + string(rune('0'+e.Arg)) + ": " + e.Err.Error() }
+
+// Unwrap gives what is wrong with it.
+func (e *BadArg) Unwrap() error { return e.Err }
+
+var (
+	errNoMap    = errors.New("not a map")
+	errNoFunc   = errors.New("not a function of the program")
+	errNoCtx    = errors.New("not the context")
+	errNoMem    = errors.New("no memory there")
+	errBadSize  = errors.New("not a size that memory can have")
+	errNoString = errors.New("no zero ends the string")
+	errWrongMap = errors.New("not a map of a type that the helper takes")
+	errNoPacket = errors.New("the run has no packet")
+	errRecord   = errors.New("not a record that was reserved")
+	errLock     = errors.New("not a lock that is held")
+)
+
+// bad makes the error of argument i, from 0.
+func bad(i int, err error) (uint64, error) { return 0, &BadArg{i + 1, err} }

@@ -1,0 +1,221 @@
+package interp
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/memory"
+	"github.com/skepbpf/skep/object"
+)
+
+// maxDepth is how many calls a run may be in: Linux allows eight frames.
+const maxDepth = helpers.MaxFrames - 1
+
+// outOfBudget is the reason of the Trap that ends a run with too many instructions.
+const outOfBudget = "the run has used up its budget of instructions"
+
+// A thread is what a run needs besides its Run. It is kept in the pool of the Machine that starts it.
+type thread struct {
+	regs  [16]uint64 // r0 to r10; the rest is there so that an index of four bits needs no check
+	depth int        // calls that the run is in
+	left  int        // of the budget; valid while the loop is not running
+	run   *helpers.Run
+	m     *Machine // whose helper is running
+
+	cleared int // frames that this run has cleared
+	frames  [helpers.MaxFrames]frame
+	call    helpers.Call
+	invoke  func(fn uint64, args *[5]uint64) (uint64, error) // callback, bound once
+	state   State
+}
+
+// A frame is what returning from a function restores, and its own budget of may_gotos.
+type frame struct {
+	saved   [5]uint64 // r6 to r10 of the caller
+	m       *Machine  // of the caller
+	pc      int       // to return to
+	mayGoto uint32
+}
+
+func newThread() *thread {
+	t := new(thread)
+	t.invoke = t.callback
+	return t
+}
+
+// start runs the function at an instruction in frame 0.
+func (t *thread) start(m *Machine, r *helpers.Run, insn int, args *[5]uint64) (r0 uint64, err error) {
+	if r == nil || r.Space != m.space {
+		return 0, &Trap{Program: m.prog.Name, Insn: insn, Reason: "the Run is not one of the Machine's Space"}
+	}
+	t.regs = [16]uint64{1: args[0], 2: args[1], 3: args[2], 4: args[3], 5: args[4]}
+	t.run, t.depth, t.cleared, t.left = r, 0, 0, int(m.opts.Budget)
+	t.frames[0].mayGoto = m.opts.MayGoto
+	t.frame()
+	t.call.Run = r
+	// A helper may run another program on the same Run: what it had is put back.
+	invoke, tail, calls := r.Invoke, r.Tail, r.TailCalls
+	r.Invoke, r.Tail, r.TailCalls = t.invoke, nil, 0
+	r0, err = t.loop(m, insn)
+	r.Invoke, r.Tail, r.TailCalls = invoke, tail, calls
+	t.run, t.m, t.call.Run = nil, nil, nil
+	return r0, err
+}
+
+// frame points r10 to the frame of the current depth. Frames are cleared when a run first uses them, so that runs
+// of programs that read what they have not written are repeatable too.
+func (t *thread) frame() {
+	a := t.run.Stack + memory.Addr(t.depth*helpers.FrameStride)
+	if t.cleared <= t.depth {
+		t.cleared = t.depth + 1
+		clear(t.run.Space.Bytes(a, helpers.FrameSize))
+	}
+	t.regs[10] = uint64(a) + helpers.FrameSize
+}
+
+// enter opens a frame; leave will restore r6 to r10 and return to slot pc of m.
+func (t *thread) enter(m *Machine, pc int) {
+	t.depth++
+	f := &t.frames[t.depth]
+	f.m, f.pc, f.mayGoto = m, pc, m.opts.MayGoto
+	copy(f.saved[:], t.regs[6:11])
+	t.frame()
+}
+
+// leave closes the frame that enter opened.
+func (t *thread) leave() (*Machine, int) {
+	f := &t.frames[t.depth]
+	copy(t.regs[6:11], f.saved[:])
+	t.depth--
+	return f.m, f.pc
+}
+
+// callback is helpers.Run.Invoke: a helper that m has called calls a function of m.
+func (t *thread) callback(fn uint64, args *[5]uint64) (uint64, error) {
+	m := t.m
+	insn, ok := helpers.FuncInsn(fn)
+	if !ok || insn >= len(m.prog.Insns) {
+		return 0, fmt.Errorf("no function of the program at %#x", fn)
+	}
+	if t.depth == maxDepth {
+		return 0, errors.New(tooDeep)
+	}
+	saved := t.call.Args
+	t.enter(m, insn)
+	copy(t.regs[1:6], args[:])
+	r0, err := t.loop(m, insn)
+	if err != nil {
+		return 0, err
+	}
+	t.leave()
+	t.m, t.call.Args = m, saved
+	return r0, nil
+}
+
+const tooDeep = "the call stack of 8 frames is too deep"
+
+// helper calls the helper or kernel function of a call site, with left instructions of the budget left.
+func (t *thread) helper(m *Machine, c *code, left int) error {
+	site := &m.calls[c.imm]
+	copy(t.call.Args[:], t.regs[1:6])
+	t.m, t.left = m, left
+	if site.proto != nil {
+		if err := checkArgs(&t.call, site.proto, m); err != nil {
+			return err
+		}
+	}
+	r0, err := site.fn(&t.call)
+	if err != nil {
+		return err
+	}
+	t.regs[0] = r0
+	return nil
+}
+
+// tail does bpf_tail_call: the Machine to go on with, or nil if the call failed.
+func (t *thread) tail(m *Machine, c *code, left int) (*Machine, error) {
+	if err := t.helper(m, c, left); err != nil {
+		return nil, err
+	}
+	element := t.run.Tail
+	if element == nil {
+		return nil, nil
+	}
+	t.run.Tail = nil
+	var next *Machine
+	if m.opts.Target != nil {
+		next = m.opts.Target(element)
+	} else {
+		next, _ = element.(*Machine)
+	}
+	if next == nil {
+		return nil, fmt.Errorf("the prog array holds a %T, which this engine cannot run", element)
+	}
+	if next.space != m.space {
+		return nil, errors.New("the program tail called is not of the same Space")
+	}
+	t.frames[t.depth].mayGoto = next.opts.MayGoto
+	return next, nil
+}
+
+// observe calls Options.Observe before the instruction at pc.
+func (t *thread) observe(m *Machine, pc int) {
+	t.state = State{Insn: pc, Regs: &t.regs, Frame: t.depth, Run: t.run, Program: m.prog}
+	m.opts.Observe(&t.state)
+}
+
+// trap ends the run.
+func (t *thread) trap(m *Machine, pc int, reason string, err error) (uint64, error) {
+	return 0, m.newTrap(m.slot(pc), t.depth, reason, err)
+}
+
+// trapErr ends the run with an error that a helper gave: one from a callback is a Trap already.
+func (t *thread) trapErr(m *Machine, pc int, err error) (uint64, error) {
+	var inner *Trap
+	if errors.As(err, &inner) {
+		return 0, inner
+	}
+	reason := err.Error()
+	if name := callee(m.prog, pc); name != "" {
+		reason = name + ": " + reason
+	}
+	return t.trap(m, pc, reason, err)
+}
+
+// badLoad ends the run for a read that the Space refused.
+func (t *thread) badLoad(m *Machine, pc int, c *code) (uint64, error) {
+	return t.badAccess(m, pc, t.regs[c.src&15]+uint64(int64(c.off)), memory.Read)
+}
+
+// badStore ends the run for a write that the Space refused.
+func (t *thread) badStore(m *Machine, pc int, c *code) (uint64, error) {
+	return t.badAccess(m, pc, t.regs[c.dst&15]+uint64(int64(c.off)), memory.Write)
+}
+
+func (t *thread) badAccess(m *Machine, pc int, addr uint64, want memory.Rights) (uint64, error) {
+	err := m.space.Check(addr, uint32(m.prog.Insns[pc].Size), want)
+	if err == nil {
+		// Another goroutine has made the bytes live between the two looks at them.
+		return t.trap(m, pc, "memory changed while it was accessed", nil)
+	}
+	return t.trap(m, pc, err.Error(), err)
+}
+
+// slot is the instruction that a slot of the code stands for.
+func (m *Machine) slot(pc int) int {
+	if n := len(m.prog.Insns); pc >= n && pc < len(m.plain) {
+		if c := &m.plain[pc]; c.op == opTrap {
+			return m.traps[c.imm].insn
+		}
+	}
+	return pc
+}
+
+// callee is the name of the helper that the instruction calls; "" if it calls none.
+func callee(p *object.Program, pc int) string {
+	if pc >= len(p.Insns) {
+		return ""
+	}
+	return calleeName(&p.Insns[pc])
+}
