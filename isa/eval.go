@@ -7,7 +7,7 @@ import "math/bits"
 // execute it at width 32 and 64 and for tests that go through every value at width 3 or 4. Operations that
 // it does not know, or that depend on more than two words (MovSX, ToLE, ToBE, Bswap), give d.
 func ALU(op Op, width uint, d, s uint64) uint64 {
-	width = words(width)
+	width = wordWidth(width)
 	m := mask(width)
 	d, s = d&m, s&m
 	switch op {
@@ -60,6 +60,7 @@ func ALU(op Op, width uint, d, s uint64) uint64 {
 // Test tells whether the conditional jump compares d and s, both taken modulo 2^width, to true.
 // What is no conditional jump is false.
 func Test(op Op, width uint, d, s uint64) bool {
+	width = wordWidth(width)
 	m := mask(width)
 	d, s = d&m, s&m
 	switch op {
@@ -91,6 +92,7 @@ func Test(op Op, width uint, d, s uint64) bool {
 
 // MoveSX is what MovSX computes: the low from bits of s, sign-extended to width bits.
 func MoveSX(width, from uint, s uint64) uint64 {
+	width, from = wordWidth(width), wordWidth(from)
 	return uint64(signed(s&mask(from), from)) & mask(width)
 }
 
@@ -168,8 +170,8 @@ func (o Op) Swap() Op {
 	return Invalid
 }
 
-// words takes what is no width for 64, so that nothing divides by zero.
-func words(width uint) uint {
+// wordWidth takes what is no width for 64, so that nothing divides by zero.
+func wordWidth(width uint) uint {
 	if width-1 >= 64 {
 		return 64
 	}
