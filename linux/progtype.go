@@ -40,6 +40,9 @@ const (
 	Tracing
 	// NoLocks: no map with a lock (bpf_spin_lock, bpf_res_spin_lock) may be used.
 	NoLocks
+	// SockMapUpdate and SockMapDelete: bpf_map_update_elem, bpf_map_delete_elem take maps of sockets.
+	SockMapUpdate
+	SockMapDelete
 	// Probed: the row was measured on a running kernel.
 	Probed
 )

@@ -25,6 +25,16 @@ var privateStack = []string{
 	"TRACING/BPF_TRACE_FENTRY", "TRACING/BPF_TRACE_FEXIT", "TRACING/BPF_MODIFY_RETURN", "LSM/",
 }
 
+// sockMapTypes were found to take bpf_map_delete_elem on maps of sockets (TestLiveSockMaps asks again); all but
+// sock_ops take bpf_map_update_elem too.
+var sockMapTypes = []string{
+	"SOCKET_FILTER/", "SCHED_CLS/", "SCHED_CLS/BPF_TCX_INGRESS", "SCHED_CLS/BPF_TCX_EGRESS",
+	"SCHED_CLS/BPF_NETKIT_PRIMARY", "SCHED_CLS/BPF_NETKIT_PEER", "SCHED_ACT/", "XDP/", "XDP/BPF_XDP",
+	"XDP/BPF_XDP_DEVMAP", "XDP/BPF_XDP_CPUMAP", "SOCK_OPS/BPF_CGROUP_SOCK_OPS", "SK_REUSEPORT/",
+	"SK_REUSEPORT/BPF_SK_REUSEPORT_SELECT", "SK_REUSEPORT/BPF_SK_REUSEPORT_SELECT_OR_MIGRATE",
+	"FLOW_DISSECTOR/BPF_FLOW_DISSECTOR", "SK_LOOKUP/BPF_SK_LOOKUP", "TRACING/BPF_TRACE_ITER",
+}
+
 // entries makes the rows: one per program type and attach type, and one per BTF target that has helpers of its own.
 func entries(f *facts) ([]progEntry, error) {
 	sets, ofRow := helperSets(f)
@@ -101,6 +111,7 @@ func traits(r progRow) []string {
 	private := slices.ContainsFunc(privateStack, func(p string) bool {
 		return p == key || strings.HasSuffix(p, "/") && strings.HasPrefix(key, p)
 	})
+	sockMap := slices.Contains(sockMapTypes, key)
 	var out []string
 	for _, t := range []struct {
 		name string
@@ -117,6 +128,8 @@ func traits(r progRow) []string {
 		{"PrivateStack", private},
 		{"Tracing", refused("array_timer", "tracing progs")},
 		{"NoLocks", refused("array_spin", "cannot use bpf_spin_lock")},
+		{"SockMapUpdate", sockMap && r.ProgType != "BPF_PROG_TYPE_SOCK_OPS"},
+		{"SockMapDelete", sockMap},
 		{"Probed", r.Loadable},
 	} {
 		if t.set {
