@@ -6,3 +6,8 @@ import "golang.org/x/sys/unix"
 func (r *region) discard(off, n uint64) bool {
 	return unix.Madvise(r.mem[off:off+n], unix.MADV_DONTNEED) == nil
 }
+
+// hugePages asks for large pages, which matter for tables that are accessed at random. It is only advice.
+func (r *region) hugePages(off, n uint64) {
+	_ = unix.Madvise(r.mem[off:off+n], unix.MADV_HUGEPAGE)
+}

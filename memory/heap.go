@@ -21,6 +21,9 @@ const (
 
 	// discardUnits is the size of a free run that is worth a system call to give back.
 	discardUnits = 64
+
+	// hugeUnits is the size of an object that gains from large pages of 2 MiB.
+	hugeUnits = 4 << 20 >> unitShift
 )
 
 type heap struct {
@@ -53,13 +56,13 @@ type span struct {
 
 // An object is what is known of a slot.
 type object struct {
-	state        state
-	kind         Kind
-	rights       Rights
-	base, start  Addr   // what Alloc returned; first live byte
-	cap, size    uint32 // bytes allocated; bytes live
-	name         string
-	elems        *Elems // of AllocElems
+	state       state
+	kind        Kind
+	rights      Rights
+	base, start Addr   // what Alloc returned; first live byte
+	cap, size   uint32 // bytes allocated; bytes live
+	name        string
+	elems       *Elems // of AllocElems
 }
 
 type state uint8
@@ -167,6 +170,9 @@ func (s *Space) newSpan(units uint32, class int, slot uint32) (*span, error) {
 	start, dirty, err := s.takeUnits(units)
 	if err != nil {
 		return nil, err
+	}
+	if units >= hugeUnits {
+		s.data.hugePages(guardSize+uint64(start)<<unitShift, uint64(units)<<unitShift)
 	}
 	n := units << unitShift / slot
 	sp := &span{start: start, units: units, class: class, slot: slot, dirty: dirty, pos: -1, objects: make([]object, n)}
