@@ -34,7 +34,7 @@ func checkHeader(raw []byte) error {
 	switch le.Uint16(raw) {
 	case 0xeb9f:
 	case 0x9feb:
-		return &UnsupportedError{Cause: "big-endian BTF"}
+		return &UnsupportedError{Cause: "BTF of a big-endian machine"}
 	default:
 		return fmt.Errorf("BTF magic is %#04x, not 0xeb9f", le.Uint16(raw))
 	}

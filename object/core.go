@@ -144,14 +144,10 @@ func (f *fixup) apply(ins *asm.Instruction) error {
 // poison replaces an instruction by one of the same size that no verifier accepts, so that the program is
 // accepted only if it is never reached.
 func poison(ins *asm.Instruction) {
-	text := "instruction poisoned by CO-RE"
-	if s := ins.Source(); s != nil {
-		text += ": " + s.String()
-	}
 	if ins.OpCode.IsDWordLoad() {
 		*ins = asm.LoadImm(asm.R10, btf.COREBadRelocationSentinel, asm.DWord)
 	} else {
 		*ins = asm.BuiltinFunc(btf.COREBadRelocationSentinel).Call()
 	}
-	*ins = ins.WithSource(asm.Comment(text))
+	*ins = ins.WithSource(asm.Comment("instruction poisoned by CO-RE"))
 }

@@ -96,7 +96,8 @@ func resolveReference(ins *asm.Instruction, pc int, symbols map[string]int) erro
 }
 
 // encodeSlot gives the bytes of an instruction, of its first slot if it has two. cilium/ebpf widens opcodes by
-// what RFC 9669 keeps in the offset (signed arithmetic) or the immediate (atomics).
+// what RFC 9669 keeps in the offset (signed arithmetic) or the immediate (atomics). Other offsets of arithmetic,
+// which cilium/ebpf 0.22 sets to 0, are kept: the one of addr_space_cast has a meaning, the rest are refused.
 func encodeSlot(ins *asm.Instruction) (b [8]byte, err error) {
 	op, off, imm := ins.OpCode, ins.Offset, int32(ins.Constant)
 	switch alu := op.ALUOp(); alu {
@@ -114,7 +115,9 @@ func encodeSlot(ins *asm.Instruction) (b [8]byte, err error) {
 	}
 	if a := op.AtomicOp(); a != asm.InvalidAtomic {
 		op &^= asm.OpCode(a)
-		imm = int32(a >> 8)
+		if kept := imm & 0x1ff; kept != int32(a>>8) {
+			imm = int32(a >> 8) // made by hand, not decoded: what was decoded keeps bits that Linux refuses
+		}
 	}
 	if op > math.MaxUint8 {
 		return b, fmt.Errorf("no opcode: %#x", uint32(op))

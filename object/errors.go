@@ -16,16 +16,16 @@ var ErrNoKernelTypes = errors.New("needs the types (BTF) of a kernel")
 // An UnsupportedError is something that an object uses and that cannot be loaded from it here, though other
 // loaders (libbpf) may be able to.
 type UnsupportedError struct {
-	Cause string // what it is: "big-endian object", "section .struct_ops", …
+	Cause string // what it is: "a big-endian object", "a static map", …
 	Err   error  // how the parser of the object put it; may be nil
 }
 
 // Error names the cause.
 func (e *UnsupportedError) Error() string {
 	if e.Err == nil {
-		return e.Cause + " is not supported"
+		return "not supported: " + e.Cause
 	}
-	return fmt.Sprintf("%s is not supported: %v", e.Cause, e.Err)
+	return fmt.Sprintf("not supported: %s (%v)", e.Cause, e.Err)
 }
 
 // Unwrap gives the parser's error.

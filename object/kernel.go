@@ -9,8 +9,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
-
-	"github.com/skepbpf/skep/isa"
 )
 
 // missingKfunc is the helper number that a call of a kernel function becomes which may be missing and is. There
@@ -22,15 +20,7 @@ func (l *linker) resolveExtern(ins *asm.Instruction, x extern) error {
 	if x.kind == externKfunc {
 		return l.resolveKfunc(ins, x.weak)
 	}
-	if l.opts.Symbols != nil {
-		addr, ok := l.opts.Symbols[x.name]
-		if !ok && !x.weak {
-			return fmt.Errorf("the kernel has no symbol %s", x.name)
-		}
-		ins.Constant = int64(addr)
-		return nil
-	}
-	return l.resolveVariable(ins, x)
+	return l.resolveSymbol(ins, x)
 }
 
 func (l *linker) resolveKfunc(ins *asm.Instruction, weak bool) error {
@@ -60,31 +50,31 @@ func (l *linker) resolveKfunc(ins *asm.Instruction, weak bool) error {
 	return nil
 }
 
-// resolveVariable refers to a variable by its id if it has a type, else by an address.
-func (l *linker) resolveVariable(ins *asm.Instruction, x extern) error {
-	v, _ := l.local(".ksyms", x.name).(*btf.Var)
-	if v != nil {
-		if _, void := btf.UnderlyingType(v.Type).(*btf.Void); !void {
-			_, id, err := findType[*btf.Var](l, x.name)
-			switch {
-			case err == nil:
-				ins.Src, ins.Constant = isa.PseudoBTFID, int64(id)
-			case x.weak && (errors.Is(err, btf.ErrNotFound) || errors.Is(err, ErrNoKernelTypes)):
-				ins.Src, ins.Constant = asm.R0, 0
-			case errors.Is(err, btf.ErrNotFound):
-				return fmt.Errorf("the kernel has no variable %s", x.name)
-			default:
-				return fmt.Errorf("kernel variable %s: %w", x.name, err)
-			}
-			return nil
+// resolveSymbol gives an instruction the address of a kernel symbol.
+func (l *linker) resolveSymbol(ins *asm.Instruction, x extern) error {
+	if l.opts.Symbols != nil {
+		addr, ok := l.opts.Symbols[x.name]
+		if !ok && !x.weak {
+			return fmt.Errorf("the kernel has no symbol %s", x.name)
 		}
+		ins.Constant = int64(addr)
+		return nil
 	}
-	if x.weak {
+	if x.weak && !l.hasName(x.name) {
 		ins.Constant = 0
 		return nil
 	}
 	ins.Constant = int64(madeUpAddress(x.name))
 	return nil
+}
+
+// hasName tells that the kernel's types have a function or a variable of that name.
+func (l *linker) hasName(name string) bool {
+	_, _, err := findType[*btf.Func](l, name)
+	if err != nil {
+		_, _, err = findType[*btf.Var](l, name)
+	}
+	return err == nil
 }
 
 // madeUpAddress stands for the address of a symbol of which only the name is known: a constant in the kernel's

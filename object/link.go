@@ -32,7 +32,7 @@ func (l *linker) program(name string, spec *ebpf.ProgramSpec) (p *Program, err e
 	case len(spec.Instructions) == 0:
 		return nil, errors.New("it has no instructions")
 	case spec.ByteOrder == binary.BigEndian:
-		return nil, &UnsupportedError{Cause: "big-endian program"}
+		return nil, &UnsupportedError{Cause: "a big-endian program"}
 	case spec.Ifindex != 0:
 		return nil, &UnsupportedError{Cause: "offload to a network device"}
 	case spec.AttachTarget != nil:

@@ -29,8 +29,8 @@ type Options struct {
 	// "CONFIG_NET": "y"}. An object that asks for a value that is not there is refused, unless it may be missing.
 	Config map[string]string
 
-	// Symbols are addresses of kernel symbols, as in /proc/kallsyms. Where it is nil, a variable with a type is
-	// referred to by its id in Types, as libbpf does, and other symbols get a made-up address in the kernel's half.
+	// Symbols are addresses of kernel symbols, as in /proc/kallsyms. Where it is nil, a symbol gets a made-up
+	// address in the kernel's half of the address space; one that may be missing (weak) only if Types name it.
 	Symbols map[string]uint64
 
 	// CPUs is the number of possible CPUs, for maps sized by it. 0 is 1.
@@ -81,7 +81,7 @@ func Load(path string, o Options) (*Collection, error) {
 	return FromSpec(spec, o)
 }
 
-// LoadReader loads an object.
+// LoadReader loads an object from memory, or wherever it is.
 func LoadReader(r io.ReaderAt, o Options) (*Collection, error) {
 	spec, err := readSpec(r)
 	if err != nil {
@@ -101,24 +101,6 @@ func named(name string, err error) error {
 	return fmt.Errorf("object: %s: %w", name, err)
 }
 
-// readSpec parses an object.
-func readSpec(r io.ReaderAt) (spec *ebpf.CollectionSpec, err error) {
-	defer recovered(&err, "parsing it")
-	spec, err = ebpf.LoadCollectionSpecFromReader(r)
-	if err != nil {
-		return nil, classify(err)
-	}
-	return spec, nil
-}
-
-// classify tells what is not supported from what is malformed.
-func classify(err error) error {
-	if errors.Is(err, ebpf.ErrNotSupported) {
-		return &UnsupportedError{Cause: "an object like this", Err: err}
-	}
-	return &MalformedError{Err: err}
-}
-
 // FromSpec makes programs and maps from a parsed object. It changes nothing in it.
 func FromSpec(spec *ebpf.CollectionSpec, o Options) (*Collection, error) {
 	c, err := fromSpec(spec, &o)
@@ -134,7 +116,7 @@ func fromSpec(spec *ebpf.CollectionSpec, o *Options) (c *Collection, err error) 
 		return nil, errors.New("no CollectionSpec")
 	}
 	if spec.ByteOrder == binary.BigEndian {
-		return nil, &UnsupportedError{Cause: "big-endian object"}
+		return nil, &UnsupportedError{Cause: "a big-endian object"}
 	}
 	l := &linker{spec: spec, opts: o, coll: &Collection{Programs: map[string]*Program{}, Maps: map[string]*Map{}}}
 	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
