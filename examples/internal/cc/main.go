@@ -58,7 +58,7 @@ func compile(src, to string) error {
 	}
 	obj := filepath.Join(to, strings.TrimSuffix(src, ".c")+".o")
 	src = path.Join(dir, src)
-	if err := run(root, clang, "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-target", "bpf", "-mcpu=v3",
+	if err := run(root, clang, "-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3",
 		"-idirafter", asm, "-fdebug-prefix-map="+root+"=", "-c", src, "-o", obj); err != nil {
 		return err
 	}
