@@ -1,7 +1,7 @@
 package helpers
 
 // families are the helpers that are simulated, by id: one map a file.
-var families = []map[int32]Func{mapFamily, tailFamily}
+var families = []map[int32]Func{mapFamily, tailFamily, basicFamily}
 
 // reasons say why helpers that are not simulated are not, where there is more to say than that nobody wrote them.
 var reasons = map[int32]string{}

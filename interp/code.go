@@ -12,8 +12,8 @@ type code struct {
 	op  uint16 // isa.Op<<2 | form, or op…
 	dst uint8
 	src uint8
-	off int32  // displacement of a memory access, or distance from the next slot of a jump
-	imm uint64 // sign-extended, or what an LdImm64 loads
+	off int32  // displacement of a memory access, or distance from the next slot of a jump, in bytes of code
+	imm uint64 // sign-extended, or what an LdImm64 loads, or by how much a MovSX shifts
 }
 
 // A callSite is what the loop needs to know of a call of a helper or kernel function.
@@ -53,6 +53,7 @@ func (m *Machine) translate() {
 	}
 	m.plain = m.code
 	if m.opts.Observe != nil {
+		m.observed = true
 		m.code = append([]code(nil), m.plain...)
 		for pc := range insns {
 			m.code[pc] = code{op: opObserve}
@@ -71,7 +72,7 @@ func (m *Machine) link(pc int) {
 		m.code = append(m.code, m.trap(pc, fmt.Sprintf("jump to instruction %d, outside the program", to)))
 		to = len(m.code) - 1
 	}
-	m.code[pc].off = int32(to - (pc + 1))
+	m.code[pc].off = int32(to-(pc+1)) * int32(codeSize)
 }
 
 // trap makes a slot that ends the run.
@@ -99,6 +100,13 @@ func (m *Machine) one(pc int) code {
 	case isa.FormExtend, isa.FormEndian:
 		if i.Size == 4 {
 			c.op |= r32
+		}
+		if i.Op == isa.MovSX {
+			c.imm = uint64(64 - int(i.Off))
+		}
+	case isa.FormCast:
+		if !m.arena {
+			return m.trap(pc, "the program has no arena to convert addresses of")
 		}
 	case isa.FormLoad, isa.FormStore, isa.FormStoreImm, isa.FormAtomic, isa.FormFetch, isa.FormAcquire, isa.FormRelease,
 		isa.FormAbs, isa.FormInd:

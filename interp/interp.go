@@ -7,7 +7,7 @@
 // New translates each slot of the program into 16 bytes (code.go): an operation with its width and form resolved,
 // a displacement or jump distance, an immediate. One loop with one switch executes them (loop.go). What is wrong with
 // an instruction as such (an unknown opcode, a jump out of the program) is a trap of its own in its place, and costs
-// nothing elsewhere. What is rare or long is in functions beside the loop (slow.go, call.go).
+// nothing elsewhere. The loop stops at what it does not know how to do, calls above all: run.go does that and goes on.
 package interp
 
 import (
@@ -65,12 +65,13 @@ type Machine struct {
 	opts  Options
 	space *memory.Space
 
-	code  []code // what runs: by slot, then traps that jumps out of the program go to
-	plain []code // code without Observe's operations; the same as code if there are none
-	exit  int    // slot of an exit that no instruction stands for
-	calls []callSite
-	traps []trapSite
-	arena bool
+	code     []code // what runs: by slot, then traps that jumps out of the program go to
+	plain    []code // code without Observe's operations; the same as code if there are none
+	exit     int    // slot of an exit that no instruction stands for
+	calls    []callSite
+	traps    []trapSite
+	arena    bool // the program has an arena
+	observed bool // code is not plain
 
 	threads sync.Pool // *thread
 }
@@ -99,6 +100,7 @@ func New(p *object.Program, o Options) (*Machine, error) {
 	if o.Budget <= 0 {
 		o.Budget = DefaultBudget
 	}
+	o.Budget = min(o.Budget, 1<<56) // in bytes of code it must fit
 	if o.MayGoto == 0 {
 		o.MayGoto = DefaultMayGoto
 	}

@@ -1,6 +1,11 @@
 package interp
 
-import "github.com/skepbpf/skep/isa"
+import (
+	"unsafe"
+
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/memory"
+)
 
 // Operations as the loop has them: isa's number, with the two low bits free for the form.
 const (
@@ -54,544 +59,491 @@ const (
 	b64
 )
 
-// loop executes from slot pc on until the function that the thread was in when it was called returns.
+// exec executes instructions from ip on, and stops at the first one that it does not know how to do: one that calls,
+// returns, traps, or whose memory is not there. It returns that one, not executed. What makes it fast is that it does
+// nothing else: it calls nothing, so that all it needs stays in registers of the host.
 //
-// A case that ends in continue is done; one that leaves the switch takes its jump. limit-pc is the number of
-// instructions left of the budget, so that running straight ahead costs nothing to count.
-func (t *thread) loop(m *Machine, pc int) (uint64, error) {
-	var (
-		code  = m.code
-		space = m.space
-		r     = &t.regs
-		base  = t.depth
-		limit = pc + t.left
-	)
+// A case that ends in continue is done; one that leaves the switch takes its jump. The budget of instructions is kept
+// as the distance from ip to limit, in bytes of code, so that running straight ahead costs nothing to count. Where
+// jumps go has been checked by translate, and registers are indexed by a whole byte of 256, of which programs
+// reach the first eleven.
+func exec(ip *code, r *[256]uint64, space *memory.Space, limit int64) (*code, int64) {
+	_ = r[0] // r is not nil: said once, here
 	for {
-		c := &code[pc]
-		op := c.op
-	again:
-		pc++
-		switch op {
+		c := ip
+		ip = next(ip)
+		switch c.op {
 		case add | r64:
-			r[c.dst&15] += r[c.src&15]
+			r[c.dst] += r[c.src]
 			continue
 		case add | k64:
-			r[c.dst&15] += c.imm
+			r[c.dst] += c.imm
 			continue
 		case add | r32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) + uint32(r[c.src&15]))
+			r[c.dst] = uint64(uint32(r[c.dst]) + uint32(r[c.src]))
 			continue
 		case add | k32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) + uint32(c.imm))
+			r[c.dst] = uint64(uint32(r[c.dst]) + uint32(c.imm))
 			continue
 		case sub | r64:
-			r[c.dst&15] -= r[c.src&15]
+			r[c.dst] -= r[c.src]
 			continue
 		case sub | k64:
-			r[c.dst&15] -= c.imm
+			r[c.dst] -= c.imm
 			continue
 		case sub | r32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) - uint32(r[c.src&15]))
+			r[c.dst] = uint64(uint32(r[c.dst]) - uint32(r[c.src]))
 			continue
 		case sub | k32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) - uint32(c.imm))
+			r[c.dst] = uint64(uint32(r[c.dst]) - uint32(c.imm))
 			continue
 		case mul | r64:
-			r[c.dst&15] *= r[c.src&15]
+			r[c.dst] *= r[c.src]
 			continue
 		case mul | k64:
-			r[c.dst&15] *= c.imm
+			r[c.dst] *= c.imm
 			continue
 		case mul | r32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) * uint32(r[c.src&15]))
+			r[c.dst] = uint64(uint32(r[c.dst]) * uint32(r[c.src]))
 			continue
 		case mul | k32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) * uint32(c.imm))
+			r[c.dst] = uint64(uint32(r[c.dst]) * uint32(c.imm))
 			continue
 		case or | r64:
-			r[c.dst&15] |= r[c.src&15]
+			r[c.dst] |= r[c.src]
 			continue
 		case or | k64:
-			r[c.dst&15] |= c.imm
+			r[c.dst] |= c.imm
 			continue
 		case or | r32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) | uint32(r[c.src&15]))
+			r[c.dst] = uint64(uint32(r[c.dst]) | uint32(r[c.src]))
 			continue
 		case or | k32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) | uint32(c.imm))
+			r[c.dst] = uint64(uint32(r[c.dst]) | uint32(c.imm))
 			continue
 		case and | r64:
-			r[c.dst&15] &= r[c.src&15]
+			r[c.dst] &= r[c.src]
 			continue
 		case and | k64:
-			r[c.dst&15] &= c.imm
+			r[c.dst] &= c.imm
 			continue
 		case and | r32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) & uint32(r[c.src&15]))
+			r[c.dst] = uint64(uint32(r[c.dst]) & uint32(r[c.src]))
 			continue
 		case and | k32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) & uint32(c.imm))
+			r[c.dst] = uint64(uint32(r[c.dst]) & uint32(c.imm))
 			continue
 		case xor | r64:
-			r[c.dst&15] ^= r[c.src&15]
+			r[c.dst] ^= r[c.src]
 			continue
 		case xor | k64:
-			r[c.dst&15] ^= c.imm
+			r[c.dst] ^= c.imm
 			continue
 		case xor | r32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) ^ uint32(r[c.src&15]))
+			r[c.dst] = uint64(uint32(r[c.dst]) ^ uint32(r[c.src]))
 			continue
 		case xor | k32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) ^ uint32(c.imm))
+			r[c.dst] = uint64(uint32(r[c.dst]) ^ uint32(c.imm))
 			continue
 		case mov | r64:
-			r[c.dst&15] = r[c.src&15]
+			r[c.dst] = r[c.src]
 			continue
 		case mov | k64:
-			r[c.dst&15] = c.imm
+			r[c.dst] = c.imm
 			continue
 		case mov | r32:
-			r[c.dst&15] = uint64(uint32(r[c.src&15]))
+			r[c.dst] = uint64(uint32(r[c.src]))
 			continue
 		case mov | k32:
-			r[c.dst&15] = uint64(uint32(c.imm))
+			r[c.dst] = uint64(uint32(c.imm))
 			continue
 		case neg | k64:
-			r[c.dst&15] = -r[c.dst&15]
+			r[c.dst] = -r[c.dst]
 			continue
 		case neg | k32:
-			r[c.dst&15] = uint64(-uint32(r[c.dst&15]))
+			r[c.dst] = uint64(-uint32(r[c.dst]))
 			continue
 		case lsh | r64:
-			r[c.dst&15] = r[c.dst&15] << (r[c.src&15] & 63)
+			r[c.dst] = r[c.dst] << (r[c.src] & 63)
 			continue
 		case lsh | k64:
-			r[c.dst&15] = r[c.dst&15] << (c.imm & 63)
+			r[c.dst] = r[c.dst] << (c.imm & 63)
 			continue
 		case lsh | r32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) << (r[c.src&15] & 31))
+			r[c.dst] = uint64(uint32(r[c.dst]) << (r[c.src] & 31))
 			continue
 		case lsh | k32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) << (c.imm & 31))
+			r[c.dst] = uint64(uint32(r[c.dst]) << (c.imm & 31))
 			continue
 		case rsh | r64:
-			r[c.dst&15] = r[c.dst&15] >> (r[c.src&15] & 63)
+			r[c.dst] = r[c.dst] >> (r[c.src] & 63)
 			continue
 		case rsh | k64:
-			r[c.dst&15] = r[c.dst&15] >> (c.imm & 63)
+			r[c.dst] = r[c.dst] >> (c.imm & 63)
 			continue
 		case rsh | r32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) >> (r[c.src&15] & 31))
+			r[c.dst] = uint64(uint32(r[c.dst]) >> (r[c.src] & 31))
 			continue
 		case rsh | k32:
-			r[c.dst&15] = uint64(uint32(r[c.dst&15]) >> (c.imm & 31))
+			r[c.dst] = uint64(uint32(r[c.dst]) >> (c.imm & 31))
 			continue
 		case arsh | r64:
-			r[c.dst&15] = uint64(int64(r[c.dst&15]) >> (r[c.src&15] & 63))
+			r[c.dst] = uint64(int64(r[c.dst]) >> (r[c.src] & 63))
 			continue
 		case arsh | k64:
-			r[c.dst&15] = uint64(int64(r[c.dst&15]) >> (c.imm & 63))
+			r[c.dst] = uint64(int64(r[c.dst]) >> (c.imm & 63))
 			continue
 		case arsh | r32:
-			r[c.dst&15] = uint64(uint32(int32(r[c.dst&15]) >> (r[c.src&15] & 31)))
+			r[c.dst] = uint64(uint32(int32(r[c.dst]) >> (r[c.src] & 31)))
 			continue
 		case arsh | k32:
-			r[c.dst&15] = uint64(uint32(int32(r[c.dst&15]) >> (c.imm & 31)))
+			r[c.dst] = uint64(uint32(int32(r[c.dst]) >> (c.imm & 31)))
 			continue
 		case div | r64:
-			if s := r[c.src&15]; s != 0 {
-				r[c.dst&15] = r[c.dst&15] / s
+			if s := r[c.src]; s != 0 {
+				r[c.dst] = r[c.dst] / s
 			} else {
-				r[c.dst&15] = 0
+				r[c.dst] = 0
 			}
 			continue
 		case div | k64:
 			if s := c.imm; s != 0 {
-				r[c.dst&15] = r[c.dst&15] / s
+				r[c.dst] = r[c.dst] / s
 			} else {
-				r[c.dst&15] = 0
+				r[c.dst] = 0
 			}
 			continue
 		case div | r32:
-			if s := uint32(r[c.src&15]); s != 0 {
-				r[c.dst&15] = uint64(uint32(r[c.dst&15]) / s)
+			if s := uint32(r[c.src]); s != 0 {
+				r[c.dst] = uint64(uint32(r[c.dst]) / s)
 			} else {
-				r[c.dst&15] = 0
+				r[c.dst] = 0
 			}
 			continue
 		case div | k32:
 			if s := uint32(c.imm); s != 0 {
-				r[c.dst&15] = uint64(uint32(r[c.dst&15]) / s)
+				r[c.dst] = uint64(uint32(r[c.dst]) / s)
 			} else {
-				r[c.dst&15] = 0
+				r[c.dst] = 0
 			}
 			continue
 		case mod | r64:
-			if s := r[c.src&15]; s != 0 {
-				r[c.dst&15] = r[c.dst&15] % s
+			if s := r[c.src]; s != 0 {
+				r[c.dst] = r[c.dst] % s
 			}
 			continue
 		case mod | k64:
 			if s := c.imm; s != 0 {
-				r[c.dst&15] = r[c.dst&15] % s
+				r[c.dst] = r[c.dst] % s
 			}
 			continue
 		case mod | r32:
-			if s := uint32(r[c.src&15]); s != 0 {
-				r[c.dst&15] = uint64(uint32(r[c.dst&15]) % s)
+			if s := uint32(r[c.src]); s != 0 {
+				r[c.dst] = uint64(uint32(r[c.dst]) % s)
 			} else {
-				r[c.dst&15] = uint64(uint32(r[c.dst&15]))
+				r[c.dst] = uint64(uint32(r[c.dst]))
 			}
 			continue
 		case mod | k32:
 			if s := uint32(c.imm); s != 0 {
-				r[c.dst&15] = uint64(uint32(r[c.dst&15]) % s)
+				r[c.dst] = uint64(uint32(r[c.dst]) % s)
 			} else {
-				r[c.dst&15] = uint64(uint32(r[c.dst&15]))
+				r[c.dst] = uint64(uint32(r[c.dst]))
 			}
 			continue
 		case ldImm64:
-			r[c.dst&15] = c.imm
-			pc++
+			r[c.dst] = c.imm
+			ip = next(ip)
 			continue
-		case sDiv | r64, sDiv | k64, sDiv | r32, sDiv | k32, sMod | r64, sMod | k64, sMod | r32, sMod | k32,
-			movSX | r64, movSX | r32, toLE | r64, toLE | r32, toBE | r64, toBE | r32, bswap | r64, bswap | r32:
-			m.rare(c, op, r)
+		case movSX | r64:
+			// The shift is what is to be cut off: see translate.
+			r[c.dst] = uint64(int64(r[c.src]<<(c.imm&63)) >> (c.imm & 63))
+			continue
+		case movSX | r32:
+			r[c.dst] = uint64(uint32(int64(r[c.src]<<(c.imm&63)) >> (c.imm & 63)))
 			continue
 		case addrSpaceCast | r64:
-			if !m.arena {
-				return t.trap(m, pc-1, "the program has no arena to convert addresses of", nil)
-			}
 			// An address in an arena is the same in both spaces: the low half.
-			r[c.dst&15] = uint64(uint32(r[c.src&15]))
+			r[c.dst] = uint64(uint32(r[c.src]))
 			continue
 
 		case jeq | r64:
-			if r[c.dst&15] != r[c.src&15] {
+			if r[c.dst] != r[c.src] {
 				continue
 			}
 		case jeq | k64:
-			if r[c.dst&15] != c.imm {
+			if r[c.dst] != c.imm {
 				continue
 			}
 		case jeq | r32:
-			if uint32(r[c.dst&15]) != uint32(r[c.src&15]) {
+			if uint32(r[c.dst]) != uint32(r[c.src]) {
 				continue
 			}
 		case jeq | k32:
-			if uint32(r[c.dst&15]) != uint32(c.imm) {
+			if uint32(r[c.dst]) != uint32(c.imm) {
 				continue
 			}
 		case jne | r64:
-			if r[c.dst&15] == r[c.src&15] {
+			if r[c.dst] == r[c.src] {
 				continue
 			}
 		case jne | k64:
-			if r[c.dst&15] == c.imm {
+			if r[c.dst] == c.imm {
 				continue
 			}
 		case jne | r32:
-			if uint32(r[c.dst&15]) == uint32(r[c.src&15]) {
+			if uint32(r[c.dst]) == uint32(r[c.src]) {
 				continue
 			}
 		case jne | k32:
-			if uint32(r[c.dst&15]) == uint32(c.imm) {
+			if uint32(r[c.dst]) == uint32(c.imm) {
 				continue
 			}
 		case jgt | r64:
-			if r[c.dst&15] <= r[c.src&15] {
+			if r[c.dst] <= r[c.src] {
 				continue
 			}
 		case jgt | k64:
-			if r[c.dst&15] <= c.imm {
+			if r[c.dst] <= c.imm {
 				continue
 			}
 		case jgt | r32:
-			if uint32(r[c.dst&15]) <= uint32(r[c.src&15]) {
+			if uint32(r[c.dst]) <= uint32(r[c.src]) {
 				continue
 			}
 		case jgt | k32:
-			if uint32(r[c.dst&15]) <= uint32(c.imm) {
+			if uint32(r[c.dst]) <= uint32(c.imm) {
 				continue
 			}
 		case jge | r64:
-			if r[c.dst&15] < r[c.src&15] {
+			if r[c.dst] < r[c.src] {
 				continue
 			}
 		case jge | k64:
-			if r[c.dst&15] < c.imm {
+			if r[c.dst] < c.imm {
 				continue
 			}
 		case jge | r32:
-			if uint32(r[c.dst&15]) < uint32(r[c.src&15]) {
+			if uint32(r[c.dst]) < uint32(r[c.src]) {
 				continue
 			}
 		case jge | k32:
-			if uint32(r[c.dst&15]) < uint32(c.imm) {
+			if uint32(r[c.dst]) < uint32(c.imm) {
 				continue
 			}
 		case jlt | r64:
-			if r[c.dst&15] >= r[c.src&15] {
+			if r[c.dst] >= r[c.src] {
 				continue
 			}
 		case jlt | k64:
-			if r[c.dst&15] >= c.imm {
+			if r[c.dst] >= c.imm {
 				continue
 			}
 		case jlt | r32:
-			if uint32(r[c.dst&15]) >= uint32(r[c.src&15]) {
+			if uint32(r[c.dst]) >= uint32(r[c.src]) {
 				continue
 			}
 		case jlt | k32:
-			if uint32(r[c.dst&15]) >= uint32(c.imm) {
+			if uint32(r[c.dst]) >= uint32(c.imm) {
 				continue
 			}
 		case jle | r64:
-			if r[c.dst&15] > r[c.src&15] {
+			if r[c.dst] > r[c.src] {
 				continue
 			}
 		case jle | k64:
-			if r[c.dst&15] > c.imm {
+			if r[c.dst] > c.imm {
 				continue
 			}
 		case jle | r32:
-			if uint32(r[c.dst&15]) > uint32(r[c.src&15]) {
+			if uint32(r[c.dst]) > uint32(r[c.src]) {
 				continue
 			}
 		case jle | k32:
-			if uint32(r[c.dst&15]) > uint32(c.imm) {
+			if uint32(r[c.dst]) > uint32(c.imm) {
 				continue
 			}
 		case jsgt | r64:
-			if int64(r[c.dst&15]) <= int64(r[c.src&15]) {
+			if int64(r[c.dst]) <= int64(r[c.src]) {
 				continue
 			}
 		case jsgt | k64:
-			if int64(r[c.dst&15]) <= int64(c.imm) {
+			if int64(r[c.dst]) <= int64(c.imm) {
 				continue
 			}
 		case jsgt | r32:
-			if int32(r[c.dst&15]) <= int32(r[c.src&15]) {
+			if int32(r[c.dst]) <= int32(r[c.src]) {
 				continue
 			}
 		case jsgt | k32:
-			if int32(r[c.dst&15]) <= int32(c.imm) {
+			if int32(r[c.dst]) <= int32(c.imm) {
 				continue
 			}
 		case jsge | r64:
-			if int64(r[c.dst&15]) < int64(r[c.src&15]) {
+			if int64(r[c.dst]) < int64(r[c.src]) {
 				continue
 			}
 		case jsge | k64:
-			if int64(r[c.dst&15]) < int64(c.imm) {
+			if int64(r[c.dst]) < int64(c.imm) {
 				continue
 			}
 		case jsge | r32:
-			if int32(r[c.dst&15]) < int32(r[c.src&15]) {
+			if int32(r[c.dst]) < int32(r[c.src]) {
 				continue
 			}
 		case jsge | k32:
-			if int32(r[c.dst&15]) < int32(c.imm) {
+			if int32(r[c.dst]) < int32(c.imm) {
 				continue
 			}
 		case jslt | r64:
-			if int64(r[c.dst&15]) >= int64(r[c.src&15]) {
+			if int64(r[c.dst]) >= int64(r[c.src]) {
 				continue
 			}
 		case jslt | k64:
-			if int64(r[c.dst&15]) >= int64(c.imm) {
+			if int64(r[c.dst]) >= int64(c.imm) {
 				continue
 			}
 		case jslt | r32:
-			if int32(r[c.dst&15]) >= int32(r[c.src&15]) {
+			if int32(r[c.dst]) >= int32(r[c.src]) {
 				continue
 			}
 		case jslt | k32:
-			if int32(r[c.dst&15]) >= int32(c.imm) {
+			if int32(r[c.dst]) >= int32(c.imm) {
 				continue
 			}
 		case jsle | r64:
-			if int64(r[c.dst&15]) > int64(r[c.src&15]) {
+			if int64(r[c.dst]) > int64(r[c.src]) {
 				continue
 			}
 		case jsle | k64:
-			if int64(r[c.dst&15]) > int64(c.imm) {
+			if int64(r[c.dst]) > int64(c.imm) {
 				continue
 			}
 		case jsle | r32:
-			if int32(r[c.dst&15]) > int32(r[c.src&15]) {
+			if int32(r[c.dst]) > int32(r[c.src]) {
 				continue
 			}
 		case jsle | k32:
-			if int32(r[c.dst&15]) > int32(c.imm) {
+			if int32(r[c.dst]) > int32(c.imm) {
 				continue
 			}
 		case jset | r64:
-			if r[c.dst&15]&r[c.src&15] == 0 {
+			if r[c.dst]&r[c.src] == 0 {
 				continue
 			}
 		case jset | k64:
-			if r[c.dst&15]&c.imm == 0 {
+			if r[c.dst]&c.imm == 0 {
 				continue
 			}
 		case jset | r32:
-			if uint32(r[c.dst&15])&uint32(r[c.src&15]) == 0 {
+			if uint32(r[c.dst])&uint32(r[c.src]) == 0 {
 				continue
 			}
 		case jset | k32:
-			if uint32(r[c.dst&15])&uint32(c.imm) == 0 {
+			if uint32(r[c.dst])&uint32(c.imm) == 0 {
 				continue
 			}
 		case ja:
 			// taken
 		case load | b8:
-			if v, ok := space.Load8(r[c.src&15] + uint64(int64(c.off))); ok {
-				r[c.dst&15] = v
+			if v, ok := space.Load8(r[c.src] + uint64(int64(c.off))); ok {
+				r[c.dst] = v
 				continue
 			}
-			return t.badLoad(m, pc-1, c)
+			return c, limit
 		case load | b16:
-			if v, ok := space.Load16(r[c.src&15] + uint64(int64(c.off))); ok {
-				r[c.dst&15] = v
+			if v, ok := space.Load16(r[c.src] + uint64(int64(c.off))); ok {
+				r[c.dst] = v
 				continue
 			}
-			return t.badLoad(m, pc-1, c)
+			return c, limit
 		case load | b32:
-			if v, ok := space.Load32(r[c.src&15] + uint64(int64(c.off))); ok {
-				r[c.dst&15] = v
+			if v, ok := space.Load32(r[c.src] + uint64(int64(c.off))); ok {
+				r[c.dst] = v
 				continue
 			}
-			return t.badLoad(m, pc-1, c)
+			return c, limit
 		case load | b64:
-			if v, ok := space.Load64(r[c.src&15] + uint64(int64(c.off))); ok {
-				r[c.dst&15] = v
+			if v, ok := space.Load64(r[c.src] + uint64(int64(c.off))); ok {
+				r[c.dst] = v
 				continue
 			}
-			return t.badLoad(m, pc-1, c)
+			return c, limit
 		case loadSX | b8:
-			if v, ok := space.Load8(r[c.src&15] + uint64(int64(c.off))); ok {
-				r[c.dst&15] = uint64(int64(int8(v)))
+			if v, ok := space.Load8(r[c.src] + uint64(int64(c.off))); ok {
+				r[c.dst] = uint64(int64(int8(v)))
 				continue
 			}
-			return t.badLoad(m, pc-1, c)
+			return c, limit
 		case loadSX | b16:
-			if v, ok := space.Load16(r[c.src&15] + uint64(int64(c.off))); ok {
-				r[c.dst&15] = uint64(int64(int16(v)))
+			if v, ok := space.Load16(r[c.src] + uint64(int64(c.off))); ok {
+				r[c.dst] = uint64(int64(int16(v)))
 				continue
 			}
-			return t.badLoad(m, pc-1, c)
+			return c, limit
 		case loadSX | b32:
-			if v, ok := space.Load32(r[c.src&15] + uint64(int64(c.off))); ok {
-				r[c.dst&15] = uint64(int64(int32(v)))
+			if v, ok := space.Load32(r[c.src] + uint64(int64(c.off))); ok {
+				r[c.dst] = uint64(int64(int32(v)))
 				continue
 			}
-			return t.badLoad(m, pc-1, c)
+			return c, limit
 		case store | b8:
-			if space.Store8(r[c.dst&15]+uint64(int64(c.off)), r[c.src&15]) {
+			if space.Store8(r[c.dst]+uint64(int64(c.off)), r[c.src]) {
 				continue
 			}
-			return t.badStore(m, pc-1, c)
+			return c, limit
 		case store | b16:
-			if space.Store16(r[c.dst&15]+uint64(int64(c.off)), r[c.src&15]) {
+			if space.Store16(r[c.dst]+uint64(int64(c.off)), r[c.src]) {
 				continue
 			}
-			return t.badStore(m, pc-1, c)
+			return c, limit
 		case store | b32:
-			if space.Store32(r[c.dst&15]+uint64(int64(c.off)), r[c.src&15]) {
+			if space.Store32(r[c.dst]+uint64(int64(c.off)), r[c.src]) {
 				continue
 			}
-			return t.badStore(m, pc-1, c)
+			return c, limit
 		case store | b64:
-			if space.Store64(r[c.dst&15]+uint64(int64(c.off)), r[c.src&15]) {
+			if space.Store64(r[c.dst]+uint64(int64(c.off)), r[c.src]) {
 				continue
 			}
-			return t.badStore(m, pc-1, c)
+			return c, limit
 		case storeImm | b8:
-			if space.Store8(r[c.dst&15]+uint64(int64(c.off)), c.imm) {
+			if space.Store8(r[c.dst]+uint64(int64(c.off)), c.imm) {
 				continue
 			}
-			return t.badStore(m, pc-1, c)
+			return c, limit
 		case storeImm | b16:
-			if space.Store16(r[c.dst&15]+uint64(int64(c.off)), c.imm) {
+			if space.Store16(r[c.dst]+uint64(int64(c.off)), c.imm) {
 				continue
 			}
-			return t.badStore(m, pc-1, c)
+			return c, limit
 		case storeImm | b32:
-			if space.Store32(r[c.dst&15]+uint64(int64(c.off)), c.imm) {
+			if space.Store32(r[c.dst]+uint64(int64(c.off)), c.imm) {
 				continue
 			}
-			return t.badStore(m, pc-1, c)
+			return c, limit
 		case storeImm | b64:
-			if space.Store64(r[c.dst&15]+uint64(int64(c.off)), c.imm) {
+			if space.Store64(r[c.dst]+uint64(int64(c.off)), c.imm) {
 				continue
 			}
-			return t.badStore(m, pc-1, c)
-		case mayGoto:
-			if f := &t.frames[t.depth]; f.mayGoto > 0 {
-				f.mayGoto--
-				continue
-			}
-		case callSub:
-			if t.depth == maxDepth {
-				return t.trap(m, pc-1, tooDeep, nil)
-			}
-			t.enter(m, pc)
-			// The call itself is a jump.
-		case exit:
-			if t.depth == base {
-				t.left = limit - pc
-				return r[0], nil
-			}
-			back, to := t.leave()
-			limit += to - pc
-			pc = to
-			if back != m {
-				m, code = back, back.code
-			}
-			continue
-		case opHelper:
-			if err := t.helper(m, c, limit-pc); err != nil {
-				return t.trapErr(m, pc-1, err)
-			}
-			limit = pc + t.left
-			continue
-		case opTail:
-			next, err := t.tail(m, c, limit-pc)
-			if err != nil {
-				return t.trapErr(m, pc-1, err)
-			}
-			limit = pc + t.left
-			if next == nil {
-				continue
-			}
-			if limit <= pc {
-				return t.trap(m, pc-1, outOfBudget, nil)
-			}
-			limit -= pc
-			m, code, pc = next, next.code, 0
-			continue
-		case opObserve:
-			t.observe(m, pc-1)
-			c = &m.plain[pc-1]
-			op = c.op
-			pc--
-			goto again
+			return c, limit
 		default:
-			ends, err := t.slow(m, c, op, pc-1)
-			if err != nil {
-				return 0, err
-			}
-			if ends {
-				limit += m.exit - pc
-				pc = m.exit
-			}
-			continue
+			return c, limit
 		}
 		// A jump that is taken.
-		if limit <= pc {
-			return t.trap(m, pc-1, outOfBudget, nil)
+		if limit <= at(ip) {
+			return c, limit
 		}
-		limit += int(c.off)
-		pc += int(c.off)
+		limit += int64(c.off)
+		ip = (*code)(unsafe.Add(unsafe.Pointer(ip), int(c.off)))
 	}
 }
+
+// next is the code after ip: there is always one after what does not stop exec.
+func next(ip *code) *code { return (*code)(unsafe.Add(unsafe.Pointer(ip), codeSize)) }
+
+// at is the address of a code, for counting.
+func at(ip *code) int64 { return int64(uintptr(unsafe.Pointer(ip))) }
+
+// codeSize is the size of a code.
+const codeSize = unsafe.Sizeof(code{})

@@ -7,25 +7,26 @@ import (
 	"github.com/skepbpf/skep/memory"
 )
 
-// rare executes the operations on registers that programs seldom have.
-func (m *Machine) rare(c *code, op uint16, r *[16]uint64) {
+// rare executes the operations on registers that programs seldom have; false if it is none of them.
+func (t *thread) rare(c *code, op uint16) bool {
 	width := uint(64)
 	if op&r32 != 0 {
 		width = 32
 	}
-	d := &r[c.dst&15]
+	d := &t.regs[c.dst]
 	switch o := isa.Op(op >> 2); o {
 	case isa.SDiv, isa.SMod:
-		s := r[c.src&15]
+		s := t.regs[c.src]
 		if op&k64 != 0 {
 			s = c.imm
 		}
 		*d = isa.ALU(o, width, *d, s)
-	case isa.MovSX:
-		*d = isa.MoveSX(width, uint(c.off), r[c.src&15])
 	case isa.ToLE, isa.ToBE, isa.Bswap:
 		*d = isa.Endian(o, uint(c.imm), *d)
+	default:
+		return false
 	}
+	return true
 }
 
 // atomics are the operations of package memory behind those of isa.
@@ -37,9 +38,14 @@ var atomics = [isa.NumOps]memory.AtomicOp{
 	isa.Xchg: memory.AtomicXchg, isa.CmpXchg: memory.AtomicCmpXchg,
 }
 
-// slow executes what the loop has no case for. It tells whether the function ends here.
-func (t *thread) slow(m *Machine, c *code, op uint16, pc int) (ends bool, err error) {
-	r := &t.regs
+// accesses are the operations that exec stops at only if the Space refuses them.
+var accesses = map[isa.Op]memory.Rights{
+	isa.Load: memory.Read, isa.LoadSX: memory.Read, isa.Store: memory.Write, isa.StoreImm: memory.Write,
+}
+
+// slow executes what the loop has no case for, or says why it cannot be. It tells whether the function ends here.
+func (t *thread) slow(m *Machine, c *code, pc int) (ends bool, err error) {
+	r, op := &t.regs, c.op
 	o := isa.Op(op >> 2)
 	size := uint32(1) << (op & 3)
 	switch {
@@ -47,14 +53,14 @@ func (t *thread) slow(m *Machine, c *code, op uint16, pc int) (ends bool, err er
 		s := &m.traps[c.imm]
 		return false, m.newTrap(s.insn, t.depth, s.reason, nil)
 	case o == isa.LoadAcq:
-		v, err := m.space.LoadAcquire(r[c.src&15]+uint64(int64(c.off)), size)
+		v, err := m.space.LoadAcquire(r[c.src]+uint64(int64(c.off)), size)
 		if err != nil {
 			return false, m.newTrap(pc, t.depth, err.Error(), err)
 		}
-		r[c.dst&15] = v
+		r[c.dst] = v
 		return false, nil
 	case o == isa.StoreRel:
-		if err := m.space.StoreRelease(r[c.dst&15]+uint64(int64(c.off)), size, r[c.src&15]); err != nil {
+		if err := m.space.StoreRelease(r[c.dst]+uint64(int64(c.off)), size, r[c.src]); err != nil {
 			return false, m.newTrap(pc, t.depth, err.Error(), err)
 		}
 		return false, nil
@@ -63,7 +69,7 @@ func (t *thread) slow(m *Machine, c *code, op uint16, pc int) (ends bool, err er
 	case o == isa.LdAbs, o == isa.LdInd:
 		off := int32(c.imm)
 		if o == isa.LdInd {
-			off += int32(r[c.src&15])
+			off += int32(r[c.src])
 		}
 		if t.run.Packet == nil {
 			return false, m.newTrap(pc, t.depth, "the run has no packet", nil)
@@ -73,14 +79,27 @@ func (t *thread) slow(m *Machine, c *code, op uint16, pc int) (ends bool, err er
 		r[0] = v
 		return !ok, nil
 	}
+	if t.rare(c, op) {
+		return false, nil
+	}
+	if want, ok := accesses[o]; ok {
+		base := c.src
+		if want == memory.Write {
+			base = c.dst
+		}
+		return false, t.badAccess(m, pc, r[base]+uint64(int64(c.off)), size, want)
+	}
+	if isJump(o) {
+		return false, m.newTrap(pc, t.depth, outOfBudget, nil)
+	}
 	return false, m.newTrap(pc, t.depth, "operation "+o.Info().Name+" is not implemented", nil)
 }
 
 // atomic executes an atomic read-modify-write.
 func (t *thread) atomic(m *Machine, c *code, o isa.Op, size uint32, pc int) error {
 	r := &t.regs
-	v := r[c.src&15]
-	old, err := m.space.Atomic(atomics[o], r[c.dst&15]+uint64(int64(c.off)), size, v, r[0])
+	v := r[c.src]
+	old, err := m.space.Atomic(atomics[o], r[c.dst]+uint64(int64(c.off)), size, v, r[0])
 	if err != nil {
 		return m.newTrap(pc, t.depth, err.Error(), err)
 	}
@@ -88,7 +107,7 @@ func (t *thread) atomic(m *Machine, c *code, o isa.Op, size uint32, pc int) erro
 	case isa.CmpXchg:
 		r[0] = old
 	case isa.FetchAdd, isa.FetchOr, isa.FetchAnd, isa.FetchXor, isa.Xchg:
-		r[c.src&15] = old
+		r[c.src] = old
 	}
 	return nil
 }

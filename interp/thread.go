@@ -17,9 +17,9 @@ const outOfBudget = "the run has used up its budget of instructions"
 
 // A thread is what a run needs besides its Run. It is kept in the pool of the Machine that starts it.
 type thread struct {
-	regs  [16]uint64 // r0 to r10; the rest is there so that an index of four bits needs no check
-	depth int        // calls that the run is in
-	left  int        // of the budget; valid while the loop is not running
+	regs  [256]uint64 // r0 to r10; the rest is there so that an index of a byte needs no check
+	depth int         // calls that the run is in
+	left  int         // of the budget; valid while the loop is not running
 	run   *helpers.Run
 	m     *Machine // whose helper is running
 
@@ -28,13 +28,14 @@ type thread struct {
 	call    helpers.Call
 	invoke  func(fn uint64, args *[5]uint64) (uint64, error) // callback, bound once
 	state   State
+	step    [3]code // the instruction that observe executes by itself, and where it goes: on, or where a jump leads
 }
 
 // A frame is what returning from a function restores, and its own budget of may_gotos.
 type frame struct {
 	saved   [5]uint64 // r6 to r10 of the caller
 	m       *Machine  // of the caller
-	pc      int       // to return to
+	ip      *code     // to return to
 	mayGoto uint32
 }
 
@@ -49,7 +50,8 @@ func (t *thread) start(m *Machine, r *helpers.Run, insn int, args *[5]uint64) (r
 	if r == nil || r.Space != m.space {
 		return 0, &Trap{Program: m.prog.Name, Insn: insn, Reason: "the Run is not one of the Machine's Space"}
 	}
-	t.regs = [16]uint64{1: args[0], 2: args[1], 3: args[2], 4: args[3], 5: args[4]}
+	clear(t.regs[:10])
+	copy(t.regs[1:], args[:])
 	t.run, t.depth, t.cleared, t.left = r, 0, 0, int(m.opts.Budget)
 	t.frames[0].mayGoto = m.opts.MayGoto
 	t.frame()
@@ -74,21 +76,21 @@ func (t *thread) frame() {
 	t.regs[10] = uint64(a) + helpers.FrameSize
 }
 
-// enter opens a frame; leave will restore r6 to r10 and return to slot pc of m.
-func (t *thread) enter(m *Machine, pc int) {
+// enter opens a frame; leave will restore r6 to r10 and return to ip, in m.
+func (t *thread) enter(m *Machine, ip *code) {
 	t.depth++
 	f := &t.frames[t.depth]
-	f.m, f.pc, f.mayGoto = m, pc, m.opts.MayGoto
+	f.m, f.ip, f.mayGoto = m, ip, m.opts.MayGoto
 	copy(f.saved[:], t.regs[6:11])
 	t.frame()
 }
 
 // leave closes the frame that enter opened.
-func (t *thread) leave() (*Machine, int) {
+func (t *thread) leave() (*Machine, *code) {
 	f := &t.frames[t.depth]
 	copy(t.regs[6:11], f.saved[:])
 	t.depth--
-	return f.m, f.pc
+	return f.m, f.ip
 }
 
 // callback is helpers.Run.Invoke: a helper that m has called calls a function of m.
@@ -102,7 +104,7 @@ func (t *thread) callback(fn uint64, args *[5]uint64) (uint64, error) {
 		return 0, errors.New(tooDeep)
 	}
 	saved := t.call.Args
-	t.enter(m, insn)
+	t.enter(m, nil)
 	copy(t.regs[1:6], args[:])
 	r0, err := t.loop(m, insn)
 	if err != nil {
@@ -115,11 +117,11 @@ func (t *thread) callback(fn uint64, args *[5]uint64) (uint64, error) {
 
 const tooDeep = "the call stack of 8 frames is too deep"
 
-// helper calls the helper or kernel function of a call site, with left instructions of the budget left.
-func (t *thread) helper(m *Machine, c *code, left int) error {
+// helper calls the helper or kernel function of a call site.
+func (t *thread) helper(m *Machine, c *code) error {
 	site := &m.calls[c.imm]
 	copy(t.call.Args[:], t.regs[1:6])
-	t.m, t.left = m, left
+	t.m = m
 	if site.proto != nil {
 		if err := checkArgs(&t.call, site.proto, m); err != nil {
 			return err
@@ -134,8 +136,8 @@ func (t *thread) helper(m *Machine, c *code, left int) error {
 }
 
 // tail does bpf_tail_call: the Machine to go on with, or nil if the call failed.
-func (t *thread) tail(m *Machine, c *code, left int) (*Machine, error) {
-	if err := t.helper(m, c, left); err != nil {
+func (t *thread) tail(m *Machine, c *code) (*Machine, error) {
+	if err := t.helper(m, c); err != nil {
 		return nil, err
 	}
 	element := t.run.Tail
@@ -159,15 +161,9 @@ func (t *thread) tail(m *Machine, c *code, left int) (*Machine, error) {
 	return next, nil
 }
 
-// observe calls Options.Observe before the instruction at pc.
-func (t *thread) observe(m *Machine, pc int) {
-	t.state = State{Insn: pc, Regs: &t.regs, Frame: t.depth, Run: t.run, Program: m.prog}
-	m.opts.Observe(&t.state)
-}
-
 // trap ends the run.
 func (t *thread) trap(m *Machine, pc int, reason string, err error) (uint64, error) {
-	return 0, m.newTrap(m.slot(pc), t.depth, reason, err)
+	return 0, m.newTrap(pc, t.depth, reason, err)
 }
 
 // trapErr ends the run with an error that a helper gave: one from a callback is a Trap already.
@@ -183,33 +179,14 @@ func (t *thread) trapErr(m *Machine, pc int, err error) (uint64, error) {
 	return t.trap(m, pc, reason, err)
 }
 
-// badLoad ends the run for a read that the Space refused.
-func (t *thread) badLoad(m *Machine, pc int, c *code) (uint64, error) {
-	return t.badAccess(m, pc, t.regs[c.src&15]+uint64(int64(c.off)), memory.Read)
-}
-
-// badStore ends the run for a write that the Space refused.
-func (t *thread) badStore(m *Machine, pc int, c *code) (uint64, error) {
-	return t.badAccess(m, pc, t.regs[c.dst&15]+uint64(int64(c.off)), memory.Write)
-}
-
-func (t *thread) badAccess(m *Machine, pc int, addr uint64, want memory.Rights) (uint64, error) {
-	err := m.space.Check(addr, uint32(m.prog.Insns[pc].Size), want)
+// badAccess is the trap of an access that the Space refused.
+func (t *thread) badAccess(m *Machine, pc int, addr uint64, size uint32, want memory.Rights) error {
+	err := m.space.Check(addr, size, want)
 	if err == nil {
 		// Another goroutine has made the bytes live between the two looks at them.
-		return t.trap(m, pc, "memory changed while it was accessed", nil)
+		return m.newTrap(pc, t.depth, "memory changed while it was accessed", nil)
 	}
-	return t.trap(m, pc, err.Error(), err)
-}
-
-// slot is the instruction that a slot of the code stands for.
-func (m *Machine) slot(pc int) int {
-	if n := len(m.prog.Insns); pc >= n && pc < len(m.plain) {
-		if c := &m.plain[pc]; c.op == opTrap {
-			return m.traps[c.imm].insn
-		}
-	}
-	return pc
+	return m.newTrap(pc, t.depth, err.Error(), err)
 }
 
 // callee is the name of the helper that the instruction calls; "" if it calls none.
