@@ -133,7 +133,8 @@ func newTable(c *common, valueSize uint32) (*table, error) {
 	if !c.perCPU {
 		t.elemSize += t.valSize
 	}
-	nbuckets := uint64(1) << bits.Len32(s.MaxEntries-1)
+	// Twice as many buckets as Linux has: bucket and element are one cache miss each, a chain is more.
+	nbuckets := uint64(2) << bits.Len32(s.MaxEntries-1)
 	t.locks = make([]sync.Mutex, min(nbuckets, 64))
 	l.Mask = uint32(nbuckets - 1)
 	if nbuckets*8 > 1<<31 {
@@ -235,6 +236,16 @@ func (t *table) key(e memory.Addr) []byte {
 
 // isKey reports whether e has this key.
 func (t *table) isKey(e memory.Addr, key []byte) bool {
+	p := unsafe.Add(t.mem, uintptr(e)+uintptr(t.layout.Key))
+	switch len(key) { // the usual sizes, without a call
+	case 4:
+		return *(*uint32)(p) == binary.NativeEndian.Uint32(key)
+	case 8:
+		return *(*uint64)(p) == binary.NativeEndian.Uint64(key)
+	case 16:
+		return *(*uint64)(p) == binary.NativeEndian.Uint64(key) &&
+			*(*uint64)(unsafe.Add(p, 8)) == binary.NativeEndian.Uint64(key[8:])
+	}
 	return string(t.key(e)) == string(key)
 }
 
