@@ -64,11 +64,31 @@ type Run struct {
 	// UserMem reads the memory of the current task; nil: as Kernel.
 	UserMem func(addr uint64, p []byte) bool
 
+	// Clone gets the packets of bpf_clone_redirect: valid during the call. Its error is what the program gets. Nil: they are lost.
+	Clone func(p *Packet, ifindex uint32, ingress bool) error
+
 	// Redirect is where the packet is to go, if the program asked for that; see Redirect.
 	Redirect Redirect
 
 	// Retval is what bpf_set_retval set, or the return value so far that bpf_get_retval returns.
 	Retval int64
+	// Override tells that bpf_override_return was called: the function probed is to return Retval at once.
+	Override bool
+
+	// What a program asks about where it is attached.
+
+	Cookie   uint64 // of the attachment (bpf_get_attach_cookie)
+	FuncIP   uint64 // address of the function traced
+	FuncArgs int    // number of its arguments: the words of the context before its return value
+
+	SocketCookie uint64 // of the packet's or event's socket
+	SocketUID    uint32
+	NetnsCookie  uint64
+
+	// CPUs is the number of CPUs that programs may ask about; 0 is 1.
+	CPUs int
+	// PerCPU is where the variable of a CPU is that the program knows by an address. Nil: all CPUs share it.
+	PerCPU func(variable uint64, cpu int) uint64
 
 	// What follows is the engine's, who sets it before it calls a helper.
 
@@ -80,11 +100,15 @@ type Run struct {
 	// TailCalls counts the tail calls of the run. The engine sets it to 0 at the start.
 	TailCalls int
 
-	stack  memory.Addr // what to free
-	packet *Packet     // kept for reuse
-	ctx    memory.Addr
-	ctxCap uint32
-	format []byte // scratch
+	stack   memory.Addr // what to free
+	packet  *Packet     // kept for reuse
+	ctx     memory.Addr
+	ctxCap  uint32
+	lock    memory.Addr        // the spin lock held
+	args    [5]uint64          // scratch, of callbacks
+	key     [8]byte            // scratch, of keys
+	values  [maxVarargs]uint64 // scratch, of values to format
+	textBuf []byte             // scratch, of formatted text
 }
 
 // FrameStride is the distance of two frames: frames do not touch, so that running off one does not hit another.
@@ -181,7 +205,8 @@ var (
 	errWrongMap = errors.New("not a map of a type that the helper takes")
 	errNoPacket = errors.New("the run has no packet")
 	errRecord   = errors.New("not a record that was reserved")
-	errLock     = errors.New("not a lock that is held")
+	errLock     = errors.New("not the lock that is held")
+	errDeadlock = errors.New("a lock is held already")
 )
 
 // bad makes the error of argument i, from 0.

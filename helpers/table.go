@@ -1,7 +1,10 @@
 package helpers
 
 // families are the helpers that are simulated, by id: one map a file.
-var families = []map[int32]Func{mapFamily, tailFamily, basicFamily}
+var families = []map[int32]Func{
+	mapFamily, tailFamily, basicFamily, taskFamily, probeFamily, controlFamily, printFamily, skbBytesFamily, csumFamily,
+	skbMetaFamily, skbRoomFamily, xdpFamily, redirectFamily, sockFamily, dynptrFamily,
+}
 
 // reasons say why helpers that are not simulated are not, where there is more to say than that nobody wrote them.
 var reasons = map[int32]string{}
@@ -17,6 +20,9 @@ func makeTable() *[NumHelpers]Helper {
 	}
 	for _, f := range families {
 		for id, call := range f {
+			if t[id].Call != nil {
+				panic("helpers: two functions for helper " + t[id].Name) // a mistake in the tables, at start
+			}
 			t[id].Call, t[id].Why = call, ""
 		}
 	}
