@@ -7,33 +7,6 @@ import (
 	"github.com/skepbpf/skep/memory"
 )
 
-var arrayKind = kind{
-	flags:  NUMANode | ReadOnlyUser | WriteOnlyUser | ReadOnlyProg | WriteOnlyProg | Mmapable | InnerMap,
-	check:  func(s *Spec) error { return checkArray(s, math.MaxInt32) },
-	create: newArray,
-}
-
-var perCPUArrayKind = kind{
-	flags:  ReadOnlyUser | WriteOnlyUser | ReadOnlyProg | WriteOnlyProg,
-	check:  func(s *Spec) error { return checkArray(s, maxPerCPU) },
-	create: newArray,
-}
-
-// maxPerCPU is the largest value that Linux can have for each CPU.
-const maxPerCPU = 32 << 10
-
-func checkArray(s *Spec, maxValue uint32) error {
-	switch {
-	case s.KeySize != 4:
-		return refuse(EINVAL, "map %q: key size %d, but an index has 4 bytes", s.Name, s.KeySize)
-	case s.ValueSize == 0:
-		return refuse(EINVAL, "map %q: value size 0", s.Name)
-	case s.ValueSize > maxValue:
-		return refuse(E2BIG, "map %q: value size %d", s.Name, s.ValueSize)
-	}
-	return nil
-}
-
 // An ArrayMap is an array: one block of elements, or one for each CPU.
 type ArrayMap struct {
 	*common

@@ -6,31 +6,6 @@ import (
 	"github.com/skepbpf/skep/memory"
 )
 
-const hashFlags = NoPrealloc | ReadOnlyUser | WriteOnlyUser | ZeroSeed | ReadOnlyProg | WriteOnlyProg
-
-var hashKind = kind{flags: hashFlags | NUMANode, check: checkHash, create: newHash}
-
-var perCPUHashKind = kind{flags: hashFlags, check: checkHash, create: newHash}
-
-// maxElement is what an element of Linux may have in key and value: 4 MiB less its header.
-const maxElement = 4<<20 - 48
-
-func checkHash(s *Spec) error {
-	switch {
-	case s.KeySize == 0:
-		return refuse(EINVAL, "map %q: key size 0", s.Name)
-	case s.ValueSize == 0:
-		return refuse(EINVAL, "map %q: value size 0", s.Name)
-	case s.MaxEntries > 1<<31:
-		return refuse(E2BIG, "map %q: max_entries %d", s.Name, s.MaxEntries)
-	case uint64(s.KeySize)+uint64(s.ValueSize) >= maxElement:
-		return refuse(E2BIG, "map %q: key and value have %d bytes", s.Name, uint64(s.KeySize)+uint64(s.ValueSize))
-	case s.Type.PerCPU() && s.ValueSize > maxPerCPU:
-		return refuse(E2BIG, "map %q: value size %d for each CPU", s.Name, s.ValueSize)
-	}
-	return nil
-}
-
 // A HashMap is a hash map of any type: plain or per CPU, LRU or not.
 type HashMap struct{ *table }
 

@@ -1,20 +1,75 @@
 package maps
 
+import "math"
+
 // A kind is how maps of one type are made.
 type kind struct {
-	flags  uint32            // that Spec.Flags may have
-	check  func(*Spec) error // sizes; nil if they are all fine
-	create func(*common) (impl, error)
+	key, value, entries sizes
+	flags               uint32            // that Spec.Flags may have
+	need                uint32            // that it must have
+	elem                uint32            // most bytes of key and value together; 0: any
+	extra               func(uint64) bool // whether map_extra is fine; nil: it must be 0
+	check               func(*Spec) error // what else matters; nil: nothing
+	create              func(*common) (impl, error)
 }
 
-// kinds are the types that there are. A type is one file with its kind and a line here.
+// sizes are the numbers that a size may be: multiples of step, if that is not 0, from min to max. Others are EINVAL;
+// but above big, if that is not 0, E2BIG.
+type sizes struct{ min, max, step, big uint32 }
+
+func (r sizes) check(n uint32) Errno {
+	switch {
+	case r.big != 0 && n > r.big:
+		return E2BIG
+	case n < r.min || n > r.max || r.step != 0 && n%r.step != 0:
+		return EINVAL
+	}
+	return 0
+}
+
+func exactly(n uint32) sizes        { return sizes{min: n, max: n} }
+func upTo(n uint32) sizes           { return sizes{min: 1, max: math.MaxUint32, big: n} }
+func between(min, max uint32) sizes { return sizes{min: min, max: max} }
+
+// Sizes that several types have.
+var (
+	none       = exactly(0)
+	word       = exactly(4) // an index, a descriptor
+	any1       = between(1, math.MaxUint32)
+	wordOrTwo  = sizes{min: 4, max: 8, step: 4}
+	perCPUSize = upTo(32 << 10)
+	ringSize   = sizes{min: 4096, max: 1 << 31, step: 4096}
+)
+
+// Flags that several types have.
+const (
+	userFlags = ReadOnlyUser | WriteOnlyUser
+	progFlags = ReadOnlyProg | WriteOnlyProg
+	fdFlags   = NUMANode | userFlags
+	hashFlags = NoPrealloc | ZeroSeed | userFlags | progFlags
+	lruFlags  = NoCommonLRU | ZeroSeed | userFlags | progFlags
+)
+
+// maxElement is what an element of a hash table of Linux may have in key and value.
+const maxElement = 4<<20 - 49
+
+// kinds are the types that there are. A type is one file and a line here. The numbers are those that
+// Linux accepts.
 var kinds = [numTypes]*kind{
-	Hash:          &hashKind,
-	Array:         &arrayKind,
-	PerCPUArray:   &perCPUArrayKind,
-	PerCPUHash:    &perCPUHashKind,
-	LRUHash:       &lruHashKind,
-	LRUPerCPUHash: &lruPerCPUHashKind,
+	Hash: {key: any1, value: any1, entries: upTo(1 << 31), elem: maxElement, flags: hashFlags | NUMANode,
+		create: newHash},
+	Array: {key: word, value: upTo(math.MaxInt32), entries: any1, flags: fdFlags | progFlags | Mmapable | InnerMap,
+		create: newArray},
+	ProgArray:      {key: word, value: word, entries: any1, flags: fdFlags, create: newPrograms},
+	PerfEventArray: {key: word, value: word, entries: any1, flags: fdFlags | PreserveElems, create: newPerfArray},
+	PerCPUHash: {key: any1, value: perCPUSize, entries: upTo(1 << 31), elem: maxElement, flags: hashFlags,
+		create: newHash},
+	PerCPUArray: {key: word, value: perCPUSize, entries: any1, flags: userFlags | progFlags, create: newArray},
+	LRUHash: {key: any1, value: any1, entries: upTo(1 << 31), elem: maxElement, flags: lruFlags | NUMANode,
+		check: checkLRU, create: newHash},
+	LRUPerCPUHash: {key: any1, value: perCPUSize, entries: upTo(1 << 31), elem: maxElement, flags: lruFlags,
+		check: checkLRU, create: newHash},
+	RingBuf: {key: none, value: none, entries: ringSize, flags: NUMANode, check: checkRing, create: newRingBuffer},
 }
 
 // Simulated lists the types that New can make.

@@ -2,17 +2,11 @@ package maps
 
 import "github.com/skepbpf/skep/memory"
 
-const lruFlags = NoCommonLRU | ReadOnlyUser | WriteOnlyUser | ZeroSeed | ReadOnlyProg | WriteOnlyProg
-
-var lruHashKind = kind{flags: lruFlags | NUMANode, check: checkLRU, create: newHash}
-
-var lruPerCPUHashKind = kind{flags: lruFlags, check: checkLRU, create: newHash}
-
 func checkLRU(s *Spec) error {
 	if s.Flags&NoPrealloc != 0 {
 		return refuse(ENOTSUPP, "map %q: LRU maps are allocated beforehand", s.Name)
 	}
-	return checkHash(s)
+	return nil
 }
 
 // inBucket in the word at atLink marks an element of an LRU map that is in a bucket. Free elements have an

@@ -229,10 +229,14 @@ func (c *common) free() {
 
 // alloc is AllocElems of memory that the map owns.
 func (c *common) alloc(size uint64, e memory.Elems) (memory.Addr, error) {
+	return c.allocKind(size, e, memory.MapValue)
+}
+
+// allocKind is alloc of something else than values.
+func (c *common) allocKind(size uint64, e memory.Elems, kind memory.Kind) (memory.Addr, error) {
 	if size > 1<<32-1 {
 		return 0, ErrNoMemory
 	}
-	kind := memory.MapValue
 	a, err := c.space.AllocElems(uint32(size), e, kind, c.spec.rights(), c.spec.Name)
 	if err == nil {
 		c.owned = append(c.owned, a)

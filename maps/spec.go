@@ -80,26 +80,40 @@ func check(s *Spec, cpus int) (*kind, error) {
 			return nil, refuse(EINVAL, "name of map %q: %q may not be in it", s.Name, c)
 		}
 	}
-	if s.Extra != 0 {
-		return nil, refuse(EINVAL, "map %q: map_extra is for other types", s.Name)
-	}
+	return k, k.checkSpec(s)
+}
+
+// checkSpec checks numbers and flags. What has a special error comes first.
+func (k *kind) checkSpec(s *Spec) error {
 	if k.check != nil {
-		// What has a special error comes first.
 		if err := k.check(s); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if bad := s.Flags &^ k.flags; bad != 0 {
-		return nil, refuse(EINVAL, "map %q: flags %#x are not for %v", s.Name, bad, s.Type)
-	}
 	const user, prog = ReadOnlyUser | WriteOnlyUser, ReadOnlyProg | WriteOnlyProg
-	if s.Flags&user == user || s.Flags&prog == prog {
-		return nil, refuse(EINVAL, "map %q: read-only and write-only at once", s.Name)
+	switch {
+	case s.Extra != 0 && (k.extra == nil || !k.extra(s.Extra)):
+		return refuse(EINVAL, "map %q: map_extra %#x", s.Name, s.Extra)
+	case s.Flags&^k.flags != 0:
+		return refuse(EINVAL, "map %q: flags %#x are not for %v", s.Name, s.Flags&^k.flags, s.Type)
+	case s.Flags&k.need != k.need:
+		return refuse(EINVAL, "map %q: %v needs flags %#x", s.Name, s.Type, k.need)
+	case s.Flags&user == user || s.Flags&prog == prog:
+		return refuse(EINVAL, "map %q: read-only and write-only at once", s.Name)
 	}
-	if s.MaxEntries == 0 {
-		return nil, refuse(EINVAL, "map %q: max_entries is 0", s.Name)
+	for _, n := range []struct {
+		what  string
+		value uint32
+		rule  sizes
+	}{{"key size", s.KeySize, k.key}, {"value size", s.ValueSize, k.value}, {"max_entries", s.MaxEntries, k.entries}} {
+		if e := n.rule.check(n.value); e != 0 {
+			return refuse(e, "map %q: %s %d is not for %v", s.Name, n.what, n.value, s.Type)
+		}
 	}
-	return k, nil
+	if sum := uint64(s.KeySize) + uint64(s.ValueSize); k.elem != 0 && sum > uint64(k.elem) {
+		return refuse(E2BIG, "map %q: key and value have %d bytes", s.Name, sum)
+	}
+	return nil
 }
 
 // memoryErrno is ENOMEM, unless err has an Errno of its own.
