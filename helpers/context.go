@@ -11,40 +11,46 @@ import (
 
 // Offsets in struct xdp_md.
 const (
-	offXDPData     = 0
-	offXDPEnd      = 4
-	offXDPMeta     = 8
-	offXDPIngress  = 12
-	offXDPQueue    = 16
-	offXDPEgress   = 20
-	sizeXDP        = 24
-	offSKBLen      = 0
-	offSKBType     = 4
-	offSKBMark     = 8
-	offSKBQueue    = 12
-	offSKBProtocol = 16
-	offSKBVLAN     = 20 // vlan_present
-	offSKBTCI      = 24
-	offSKBVProto   = 28
-	offSKBPriority = 32
-	offSKBIngress  = 36
-	offSKBIfindex  = 40
-	offSKBTCIndex  = 44
-	offSKBCB       = 48
-	offSKBHash     = 68
-	offSKBClass    = 72
-	offSKBData     = 76
-	offSKBEnd      = 80
-	offSKBNapi     = 84
-	offSKBFamily   = 88
-	offSKBMeta     = 140
-	offSKBTstamp   = 152
-	offSKBWire     = 160
-	offSKBGSOSegs  = 164
-	offSKBSock     = 168
-	offSKBGSOSize  = 176
-	offSKBHwTstamp = 184
-	sizeSKB        = 192
+	offXDPData       = 0
+	offXDPEnd        = 4
+	offXDPMeta       = 8
+	offXDPIngress    = 12
+	offXDPQueue      = 16
+	offXDPEgress     = 20
+	sizeXDP          = 24
+	offSKBLen        = 0
+	offSKBType       = 4
+	offSKBMark       = 8
+	offSKBQueue      = 12
+	offSKBProtocol   = 16
+	offSKBVLAN       = 20 // vlan_present
+	offSKBTCI        = 24
+	offSKBVProto     = 28
+	offSKBPriority   = 32
+	offSKBIngress    = 36
+	offSKBIfindex    = 40
+	offSKBTCIndex    = 44
+	offSKBCB         = 48
+	offSKBHash       = 68
+	offSKBClass      = 72
+	offSKBData       = 76
+	offSKBEnd        = 80
+	offSKBNapi       = 84
+	offSKBFamily     = 88
+	offSKBRemote4    = 92
+	offSKBLocal4     = 96
+	offSKBRemote6    = 100
+	offSKBLocal6     = 116
+	offSKBRemotePort = 132
+	offSKBLocalPort  = 136
+	offSKBMeta       = 140
+	offSKBTstamp     = 152
+	offSKBWire       = 160
+	offSKBGSOSegs    = 164
+	offSKBSock       = 168
+	offSKBGSOSize    = 176
+	offSKBHwTstamp   = 184
+	sizeSKB          = 192
 )
 
 // SetContext gives the run a context of the bytes in b: r1 of a program whose context is a struct that helpers do not
@@ -94,7 +100,7 @@ type XDP struct {
 // SetXDP gives the run a packet as XDP programs get it, and a struct xdp_md as its context: 256 bytes of room before it,
 // and after it what is left of a page.
 func (r *Run) SetXDP(data []byte, md XDP) error {
-	const most = xdpFrame - xdpHeadroom - xdpTail
+	most := int(xdpFrame - xdpHeadroom - xdpTail + md.MetaLen)
 	if len(data) < int(md.MetaLen) || md.MetaLen%4 != 0 || md.MetaLen > 255 {
 		return fmt.Errorf("helpers: %d bytes of metadata in %d: %w", md.MetaLen, len(data), ErrPacketSize)
 	}
@@ -103,11 +109,12 @@ func (r *Run) SetXDP(data []byte, md XDP) error {
 	}
 	p := r.usePacket()
 	room := uint32(max(most-len(data), 0))
-	if err := p.init(r.Space, true, xdpHeadroom, room, data); err != nil {
+	// The packet is at 256, and its metadata before it.
+	if err := p.init(r.Space, true, xdpHeadroom-md.MetaLen, room, data); err != nil {
 		return err
 	}
 	p.data += memory.Addr(md.MetaLen)
-	p.linear = min(p.end, p.base+xdpHeadroom+most)
+	p.linear = min(p.end, p.base+xdpFrame-xdpTail)
 	if err := r.context(sizeXDP); err != nil {
 		return err
 	}
@@ -135,6 +142,13 @@ type SKB struct {
 	Tstamp, HwTstamp          uint64
 	WireLen, GSOSegs, GSOSize uint32
 	Sock                      uint64 // address of a struct bpf_sock in the Space
+
+	// Of the socket: addresses in network order, as in the headers of its packets; the local port in host order.
+
+	RemoteIP4, LocalIP4   uint32
+	RemoteIP6, LocalIP6   [4]uint32
+	RemotePort, LocalPort uint32
+
 	// LinkHeader is the length of the link header that the data start with; 0: 14, or none if the data are shorter.
 	LinkHeader uint32
 	// Pulled tells that the packet starts after its link header: so programs on cgroups, sockets and tunnels see it.
@@ -177,8 +191,14 @@ func (r *Run) SetSKB(data []byte, md *SKB) error {
 		{offSKBPriority, md.Priority}, {offSKBIngress, md.IngressIfindex}, {offSKBIfindex, md.Ifindex},
 		{offSKBTCIndex, md.TCIndex}, {offSKBHash, md.Hash}, {offSKBClass, md.TCClassID}, {offSKBNapi, md.NapiID},
 		{offSKBFamily, md.Family}, {offSKBWire, md.WireLen}, {offSKBGSOSegs, md.GSOSegs}, {offSKBGSOSize, md.GSOSize},
+		{offSKBRemote4, md.RemoteIP4}, {offSKBLocal4, md.LocalIP4},
+		{offSKBRemotePort, md.RemotePort}, {offSKBLocalPort, md.LocalPort},
 	} {
 		binary.NativeEndian.PutUint32(c[f.off:], f.v)
+	}
+	for i := range 4 {
+		binary.NativeEndian.PutUint32(c[offSKBRemote6+4*i:], md.RemoteIP6[i])
+		binary.NativeEndian.PutUint32(c[offSKBLocal6+4*i:], md.LocalIP6[i])
 	}
 	for i, v := range md.CB {
 		binary.NativeEndian.PutUint32(c[offSKBCB+4*i:], v)

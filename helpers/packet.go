@@ -26,9 +26,12 @@ type Packet struct {
 	// limit is how far end may go without another allocation; of XDP, at all.
 	limit memory.Addr
 
+	given uint32 // ingress_ifindex of the context that a test run was given
+
 	// What only packets of network paths have (skb).
 
 	mac, net memory.Addr // where the link and the network header are
+	trans    memory.Addr // where the transport header is, 0 if nobody has said so
 	hash     uint32
 	l4Hash   bool // the hash is one of addresses and ports
 	swHash   bool // so is that of bpf_set_hash
@@ -209,6 +212,9 @@ func (p *Packet) reserve(head, tail uint32) error {
 	move := func(x *memory.Addr) { *x = *x - start + to }
 	for _, x := range []*memory.Addr{&p.meta, &p.data, &p.linear, &p.end, &p.mac, &p.net} {
 		move(x)
+	}
+	if p.trans != 0 {
+		move(&p.trans)
 	}
 	p.base, p.cap = a, need
 	p.limit = p.base + memory.Addr(p.cap)

@@ -89,6 +89,19 @@ func (p *Packet) protocol() uint16 {
 	return binary.BigEndian.Uint16(b[:])
 }
 
+// innerProtocol is the protocol behind the VLAN tags that are in the packet.
+func (p *Packet) innerProtocol() uint16 {
+	proto := p.protocol()
+	for off := uint32(ethLen); isVLAN(proto); off += vlanLen {
+		b := p.span(off, vlanLen)
+		if b == nil {
+			return 0
+		}
+		proto = binary.BigEndian.Uint16(b[2:])
+	}
+	return proto
+}
+
 func (p *Packet) setProtocol(v uint16) {
 	var b [2]byte
 	binary.BigEndian.PutUint16(b[:], v)
@@ -145,7 +158,8 @@ func ecnSetCE(c *Call) (uint64, error) {
 		return 0, err
 	}
 	b := p.network()
-	switch v := p.protocol(); {
+	// Linux looks behind VLAN tags for the protocol, and not for the header.
+	switch v := p.innerProtocol(); {
 	case v == protoIPv4 && len(b) >= 20:
 		switch b[1] & 3 {
 		case 0:
@@ -169,7 +183,7 @@ func ecnSetCE(c *Call) (uint64, error) {
 	return 0, nil
 }
 
-// setTstamp is bpf_skb_set_tstamp(skb, time, type): type 0 clears the time, 1 is a time to deliver, of the monotonic clock.
+// setTstamp is bpf_skb_set_tstamp(skb, time, clock): of the real-time (0), monotonic (1) or TAI (2) clock.
 func setTstamp(c *Call) (uint64, error) {
 	p, err := c.packet()
 	if err != nil {
@@ -180,7 +194,7 @@ func setTstamp(c *Call) (uint64, error) {
 	}
 	t, kind := c.Args[1], uint32(c.Args[2])
 	switch {
-	case kind == 0 && t == 0, kind == 1 && t != 0, kind == 2 && t != 0:
+	case kind == 0, kind <= 2 && t != 0:
 	default:
 		return fail(maps.EINVAL)
 	}

@@ -60,7 +60,7 @@ func skbChangeTail(c *Call) (uint64, error) {
 		return 0, err
 	}
 	n, old := uint32(c.Args[1]), uint32(p.Len())
-	least := uint32(max(int64(p.net)-int64(p.data), 0))
+	least := uint32(max(int64(p.net)-int64(p.data), int64(p.trans)-int64(p.data), 0))
 	if c.Args[2] != 0 || n > maxSKB || n < least {
 		return fail(maps.EINVAL)
 	}
@@ -233,8 +233,10 @@ func (p *Packet) grow(off, n uint32, flags uint64) maps.Errno {
 	switch {
 	case flags&roomL3IPv6 != 0:
 		p.setProtocol(protoIPv6)
+		p.trans = p.net + 40
 	case flags&roomL3IPv4 != 0:
 		p.setProtocol(protoIPv4)
+		p.trans = p.net + 20
 	}
 	p.clearHash()
 	return 0

@@ -25,12 +25,10 @@ func vlanPush(c *Call) (uint64, error) {
 			return fail(maps.ENOMEM)
 		}
 		old, tci := uint16(p.get(offSKBVProto)), uint16(p.get(offSKBTCI))
-		net := p.end - p.net
+		// The network header moves along: to Linux, the tag is the first thing in it.
 		if err := p.insert(12, vlanLen); err != nil {
 			return result(err)
 		}
-		// The link header is longer by the tag: the network header stays where it was.
-		p.net = p.end - net
 		b := p.span(12, vlanLen)
 		binary.NativeEndian.PutUint16(b, old)
 		binary.BigEndian.PutUint16(b[2:], tci)
