@@ -1,0 +1,174 @@
+package skep_test
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/stretchr/testify/require"
+
+	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/maps"
+)
+
+// open makes a collection of a program as text.
+func open(t testing.TB, text string, opts *skep.Options) *skep.Collection {
+	t.Helper()
+	c, err := skep.OpenCollection(strings.NewReader(text), opts)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// mapsText is a program that names maps of several types.
+const mapsText = `
+prog socket_filter
+map hash hash key=4 value=8 entries=4
+map array array key=4 value=8 entries=3
+map percpu percpu_array key=4 value=4 entries=2
+map ring ringbuf entries=4096
+map events perf_event_array key=4 value=4 entries=4
+	r1 = hash ll
+	r1 = array ll
+	r1 = percpu ll
+	r1 = ring ll
+	r1 = events ll
+	r0 = 0
+	exit
+`
+
+func TestMapErrors(t *testing.T) {
+	m := open(t, mapsText, &skep.Options{AllowUnverified: true}).Maps["hash"]
+	require.Equal(t, ebpf.Hash, m.Type())
+	require.Equal(t, "Hash(hash)", m.String())
+
+	var v uint64
+	err := m.Lookup(uint32(1), &v)
+	require.ErrorIs(t, err, ebpf.ErrKeyNotExist)
+	require.ErrorIs(t, err, maps.ENOENT)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.EqualError(t, err, "lookup: key does not exist")
+	require.ErrorIs(t, m.Delete(uint32(1)), ebpf.ErrKeyNotExist)
+	require.ErrorIs(t, m.Update(uint32(1), uint64(7), ebpf.UpdateExist), ebpf.ErrKeyNotExist)
+	require.NoError(t, m.Update(uint32(1), uint64(7), ebpf.UpdateNoExist))
+	require.ErrorIs(t, m.Update(uint32(1), uint64(7), ebpf.UpdateNoExist), ebpf.ErrKeyExist)
+	require.NoError(t, m.Lookup(uint32(1), &v))
+	require.EqualValues(t, 7, v)
+	require.ErrorContains(t, m.Put(uint32(1), uint32(7)), "uint32 doesn't marshal to 8 bytes")
+	require.ErrorContains(t, m.Put(nil, uint64(7)), "nil")
+
+	for k := range uint32(3) {
+		require.NoError(t, m.Put(k+2, uint64(k)))
+	}
+	require.ErrorIs(t, m.Put(uint32(9), uint64(9)), maps.E2BIG)
+
+	b, err := m.LookupBytes(uint32(1))
+	require.NoError(t, err)
+	require.Equal(t, []byte{7, 0, 0, 0, 0, 0, 0, 0}, b)
+	b, err = m.LookupBytes(uint32(77))
+	require.NoError(t, err)
+	require.Nil(t, b)
+	require.NoError(t, m.LookupAndDelete(uint32(1), &v))
+	require.ErrorIs(t, m.Lookup(uint32(1), &v), ebpf.ErrKeyNotExist)
+
+	require.NoError(t, m.Freeze())
+	require.ErrorIs(t, m.Put(uint32(1), uint64(1)), maps.EPERM)
+	require.NoError(t, m.Close())
+	require.NoError(t, m.Close(), "closing twice")
+	require.ErrorIs(t, m.Lookup(uint32(1), &v), skep.ErrClosed)
+}
+
+func TestMapIterate(t *testing.T) {
+	c := open(t, mapsText, &skep.Options{AllowUnverified: true})
+	m := c.Maps["hash"]
+	want := map[uint32]uint64{1: 10, 2: 20, 3: 30}
+	for k, v := range want {
+		require.NoError(t, m.Put(k, v))
+	}
+	got := map[uint32]uint64{}
+	var k uint32
+	var v uint64
+	it := m.Iterate()
+	for it.Next(&k, &v) {
+		got[k] = v
+	}
+	require.NoError(t, it.Err())
+	require.Equal(t, want, got)
+
+	// Deleting while iterating.
+	it = m.Iterate()
+	for it.Next(&k, &v) {
+		require.NoError(t, m.Delete(k))
+	}
+	require.NoError(t, it.Err())
+	require.ErrorIs(t, m.NextKey(nil, &k), ebpf.ErrKeyNotExist)
+	b, err := m.NextKeyBytes(nil)
+	require.NoError(t, err)
+	require.Nil(t, b)
+
+	n := 0
+	for it = c.Maps["array"].Iterate(); it.Next(&k, &v); n++ {
+	}
+	require.NoError(t, it.Err())
+	require.Equal(t, 3, n)
+}
+
+func TestPerCPU(t *testing.T) {
+	m := open(t, mapsText, &skep.Options{AllowUnverified: true, CPUs: 3}).Maps["percpu"]
+	require.Equal(t, 3, m.CPUs())
+	require.NoError(t, m.Put(uint32(1), []uint32{1, 2, 3}))
+	var got []uint32
+	require.NoError(t, m.Lookup(uint32(1), &got))
+	require.Equal(t, []uint32{1, 2, 3}, got)
+	fixed := make([]uint32, 3)
+	require.NoError(t, m.Lookup(uint32(1), fixed))
+	require.Equal(t, got, fixed)
+	require.ErrorContains(t, m.Lookup(uint32(1), make([]uint32, 2)), "incorrect length, expected 3, got 2")
+	require.ErrorContains(t, m.Put(uint32(1), []uint32{1, 2, 3, 4}), "greater than number of CPUs")
+	require.ErrorContains(t, m.Put(uint32(1), uint32(1)), "requires slice")
+	require.NoError(t, m.Put(uint32(1), []uint32{9}), "CPUs beyond the slice become 0")
+	require.NoError(t, m.Lookup(uint32(1), &got))
+	require.Equal(t, []uint32{9, 0, 0}, got)
+}
+
+// TestMarshal encodes and decodes keys and values of all kinds that cilium/ebpf takes.
+func TestMarshal(t *testing.T) {
+	m := open(t, mapsText, &skep.Options{AllowUnverified: true}).Maps["hash"]
+	type pair struct{ A, B uint32 }
+	require.NoError(t, m.Put("abcd", pair{1, 2}))
+	var p pair
+	require.NoError(t, m.Lookup([]byte("abcd"), &p))
+	require.Equal(t, pair{1, 2}, p)
+	var s string
+	require.NoError(t, m.Lookup([4]byte{'a', 'b', 'c', 'd'}, &s))
+	require.Equal(t, "\x01\x00\x00\x00\x02\x00\x00\x00", s)
+	var b []byte
+	require.NoError(t, m.Lookup("abcd", &b))
+	require.Len(t, b, 8)
+	require.NoError(t, m.Put(marshaler{}, marshaler{}))
+	require.NoError(t, m.Lookup(marshaler{}, &marshaler{}))
+	require.ErrorContains(t, m.Lookup("abcd", (*pair)(nil)), "nil")
+	require.Error(t, m.Lookup("abcd", new(uint32)))
+}
+
+// marshaler encodes itself: as a key of 4 bytes the first time, as a value of 8 else.
+type marshaler struct{}
+
+var marshaled int
+
+func (marshaler) MarshalBinary() ([]byte, error) {
+	marshaled++
+	if marshaled == 2 {
+		return []byte("valuevalue")[:8], nil
+	}
+	return []byte("mmmm"), nil
+}
+
+func (*marshaler) UnmarshalBinary(b []byte) error {
+	if string(b) != "valueval" {
+		return errors.New("not what was marshaled: " + string(b))
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package skep
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/maps"
+)
+
+// A Program is a program of a collection. It may be run by any number of goroutines; as many runs as there are virtual
+// CPUs go on at the same time.
+type Program struct {
+	w      *world
+	m      *machine
+	name   string
+	closed atomic.Bool
+}
+
+// newProgram makes a handle of a machine, which takes part in keeping its maps.
+func (w *world) newProgram(name string, m *machine) *Program {
+	w.retain()
+	for _, k := range m.maps {
+		k.retain()
+	}
+	return &Program{w: w, m: m, name: name}
+}
+
+// Close gives up the program.
+func (p *Program) Close() error {
+	if p == nil || p.closed.Swap(true) {
+		return nil
+	}
+	var errs []error
+	for _, k := range p.m.maps {
+		errs = append(errs, k.release())
+	}
+	return errors.Join(append(errs, p.w.release())...)
+}
+
+// Name is the name that the program has in its object.
+func (p *Program) Name() string { return p.name }
+
+// Type is the program's type.
+func (p *Program) Type() ebpf.ProgramType { return ebpf.ProgramType(p.m.prog.Type) }
+
+// String tells the program's type and name.
+func (p *Program) String() string { return fmt.Sprintf("%s(%s)", p.Type(), p.name) }
+
+// Verdict is what the verifier says of the program.
+func (p *Program) Verdict() *Verdict { return p.m.verdict }
+
+// RunOptions say what a run gets and gives. Data and Context mean what they mean to BPF_PROG_TEST_RUN.
+type RunOptions struct {
+	// Data is the packet, with its link header, for programs that take one.
+	Data []byte
+	// DataOut, if not nil, is set to the packet after the run: it is cut to its length, or made if it is too short.
+	DataOut []byte
+	// Context is the context: bytes, or a struct as encoding/binary takes it. Of packet programs it is optional, and
+	// a struct xdp_md or __sk_buff with the fields that test runs take.
+	Context any
+	// ContextOut, if not nil, gets the context after the run: a pointer, or a slice of bytes.
+	ContextOut any
+	// Repeat is how often the program is run, each time on Data and Context; 0 is 1.
+	Repeat uint32
+	// CPU is the virtual CPU to run on. 0 is the first one that is free.
+	CPU uint32
+
+	// Redirect, if not nil, is set to where the program asked for its packet to go.
+	Redirect *helpers.Redirect
+}
+
+// ErrClosed is the error of using what is closed.
+var ErrClosed = maps.ErrClosed
+
+// Test runs the program on a packet and gives its return value, and the packet after the run.
+func (p *Program) Test(in []byte) (uint32, []byte, error) {
+	o := RunOptions{Data: in, DataOut: make([]byte, 0, len(in)+256)}
+	ret, err := p.Run(&o)
+	if err != nil {
+		return 0, nil, err
+	}
+	return ret, o.DataOut, nil
+}
+
+// Run runs the program and gives its return value. The error is an *interp.Trap if the program did what no verified
+// program does. Options may be nil.
+func (p *Program) Run(opts *RunOptions) (uint32, error) {
+	if opts == nil {
+		opts = &RunOptions{}
+	}
+	ret, err := p.run(opts)
+	if err != nil {
+		return 0, fmt.Errorf("run program %s: %w", p.name, err)
+	}
+	return ret, nil
+}
+
+func (p *Program) run(opts *RunOptions) (uint32, error) {
+	if p.closed.Load() {
+		return 0, ErrClosed
+	}
+	ctx, err := contextBytes(opts.Context)
+	if err != nil {
+		return 0, err
+	}
+	r, err := p.w.take(opts.CPU)
+	if err != nil {
+		return 0, err
+	}
+	defer p.w.give(r)
+	r.Type, r.AttachType = linux.ProgType(p.m.prog.Type), linux.AttachType(p.m.prog.AttachType)
+	var r0 uint64
+	for range max(opts.Repeat, 1) {
+		if err := r.SetTestRun(opts.Data, ctx); err != nil {
+			return 0, err
+		}
+		if r0, err = p.m.Run(r); err != nil {
+			return 0, err
+		}
+	}
+	return uint32(r0), p.results(r, opts)
+}
+
+// results copies what a run gives besides its return value.
+func (p *Program) results(r *helpers.Run, opts *RunOptions) error {
+	if opts.DataOut != nil {
+		opts.DataOut = opts.DataOut[:0]
+		if r.Packet != nil {
+			opts.DataOut = append(opts.DataOut, r.Packet.Link()...)
+		}
+	}
+	if opts.Redirect != nil {
+		*opts.Redirect = r.Redirect
+	}
+	if opts.ContextOut == nil {
+		return nil
+	}
+	if err := unmarshal(opts.ContextOut, r.Context()); err != nil {
+		return fmt.Errorf("context: %w", err)
+	}
+	return nil
+}
+
+// contextBytes encodes a context.
+func contextBytes(ctx any) ([]byte, error) {
+	if ctx == nil {
+		return nil, nil
+	}
+	if b, ok := ctx.([]byte); ok {
+		return b, nil
+	}
+	b, err := encode(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("context: %w", err)
+	}
+	return b, nil
+}

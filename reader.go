@@ -1,0 +1,71 @@
+package skep
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/skepbpf/skep/maps"
+)
+
+// A RingRecord is a record of a ring buffer.
+type RingRecord = maps.RingRecord
+
+// A RingReader reads what programs put into a ring buffer. Its methods are those of cilium/ebpf's ringbuf.Reader.
+type RingReader struct {
+	*maps.RingReader
+	m *Map
+}
+
+// NewRingReader makes a reader of a map of type ebpf.RingBuf. It is to be closed; the map may be closed before it.
+func NewRingReader(m *Map) (*RingReader, error) {
+	ring, ok := m.k.Map.(*maps.RingBuffer)
+	if !ok {
+		return nil, fmt.Errorf("skep: %v is not a ring buffer", m)
+	}
+	h, err := m.clone()
+	if err != nil {
+		return nil, err
+	}
+	return &RingReader{ring.NewReader(), h}, nil
+}
+
+// Close ends the reader: a Read that waits returns os.ErrClosed.
+func (r *RingReader) Close() error { return errors.Join(r.RingReader.Close(), r.m.Close()) }
+
+// A PerfRecord is a record of a perf event array.
+type PerfRecord = maps.PerfRecord
+
+// A PerfReader reads what programs put into a perf event array. Its methods are those of cilium/ebpf's perf.Reader.
+type PerfReader struct {
+	*maps.PerfReader
+	m *Map
+}
+
+// NewPerfReader makes a reader of a map of type ebpf.PerfEventArray, with a buffer of at least so many bytes for each
+// CPU. It is to be closed; the map may be closed before it.
+func NewPerfReader(m *Map, perCPUBuffer int) (*PerfReader, error) {
+	array, ok := m.k.Map.(*maps.PerfArray)
+	if !ok {
+		return nil, fmt.Errorf("skep: %v is not a perf event array", m)
+	}
+	h, err := m.clone()
+	if err != nil {
+		return nil, err
+	}
+	r, err := array.NewReader(perCPUBuffer, maps.PerfOptions{})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("skep: reader of %v: %w", m, err), h.Close())
+	}
+	return &PerfReader{r, h}, nil
+}
+
+// Close ends the reader: a Read that waits returns os.ErrClosed.
+func (r *PerfReader) Close() error { return errors.Join(r.PerfReader.Close(), r.m.Close()) }
+
+// clone is another handle of the map.
+func (m *Map) clone() (*Map, error) {
+	if m.closed.Load() {
+		return nil, fmt.Errorf("skep: %v: %w", m, ErrClosed)
+	}
+	return m.w.newHandle(m.k), nil
+}
