@@ -20,6 +20,16 @@ const (
 	maxTypes = 64 << 20 // bytes of .BTF, and of .BTF.ext
 )
 
+// ReadSpec parses an object as ebpf.LoadCollectionSpecFromReader does, after a check that it does not ask for more memory
+// than objects do, and with errors of this package.
+func ReadSpec(r io.ReaderAt) (*ebpf.CollectionSpec, error) {
+	spec, err := readSpec(r)
+	if err != nil {
+		return nil, named("", err)
+	}
+	return spec, nil
+}
+
 // readSpec parses an object.
 func readSpec(r io.ReaderAt) (spec *ebpf.CollectionSpec, err error) {
 	defer recovered(&err, "parsing it")

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -53,15 +54,20 @@ func run(args []string, in io.Reader, out, errs io.Writer) (status int) {
 		return exitOK
 	case errors.As(err, &e):
 		if e.err != nil {
-			fmt.Fprintln(errs, "skep:", e.err)
+			complain(errs, e.err)
 		}
 		return e.status
 	case !started:
 		fmt.Fprintf(errs, "skep: %v\nTry \"skep --help\".\n", err)
 		return exitUsage
 	}
-	fmt.Fprintln(errs, "skep:", err)
+	complain(errs, err)
 	return exitFailed
+}
+
+// complain prints an error. Those of package skep have its name already.
+func complain(w io.Writer, err error) {
+	fmt.Fprintf(w, "skep: %s\n", strings.TrimPrefix(err.Error(), "skep: "))
 }
 
 // An exit ends the command with a status, and a message unless err is nil.
