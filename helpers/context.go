@@ -78,7 +78,7 @@ func (r *Run) context(n uint32) error {
 			}
 			r.ctx = 0
 		}
-		a, err := r.Space.Alloc(n, memory.Context, memory.Read|memory.Write, "")
+		a, err := r.Space.Alloc(max(n, 8), memory.Context, memory.Read|memory.Write, "")
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ func (c *Call) format(f []byte, values []uint64) ([]byte, maps.Errno) {
 			end = i
 			break
 		}
-		if x >= 0x7f || x < ' ' && !isSpace(x) {
+		if x == 0x7f || x < ' ' && !isSpace(x) {
 			return nil, maps.EINVAL
 		}
 	}
@@ -189,7 +189,7 @@ func (c *Call) appendVerb(out []byte, v *verb, x uint64) []byte {
 func (c *Call) appendPointer(out []byte, v *verb, x uint64) []byte {
 	if len(v.sub) < 2 {
 		if v.sub == "x" {
-			return pad(out, v, "", strconv.AppendUint(nil, x, 16), v.zero)
+			return pad(out, v, "", fmt.Appendf(nil, "%016x", x), v.zero)
 		}
 		if v.sub != "" && v.sub != "K" {
 			return pad(out, v, "", fmt.Appendf(nil, "0x%x", x), false)

@@ -154,8 +154,9 @@ func (c *Call) number() (n int, v uint64, negative bool, e maps.Errno) {
 		i++
 	}
 	// So many digits are looked at, with their prefix.
-	b = b[:min(len(b), i+64)]
-	if i < len(b) && b[i] == '0' && i+2 < len(b) && b[i+1]|0x20 == 'x' && digit(b[i+2]) < 16 && (base == 0 || base == 16) {
+	b = b[:min(len(b), i+63)]
+	prefix := i+1 < len(b) && b[i] == '0' && b[i+1]|0x20 == 'x'
+	if prefix && (base == 16 || base == 0 && i+2 < len(b) && digit(b[i+2]) < 16) {
 		base = 16
 		i += 2
 	} else if base == 0 {

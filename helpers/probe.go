@@ -12,9 +12,9 @@ var probeFamily = map[int32]Func{
 	4:   func(c *Call) (uint64, error) { return c.probe(c.Run.Kernel) },
 	45:  func(c *Call) (uint64, error) { return c.probeText(c.Run.Kernel) },
 	112: func(c *Call) (uint64, error) { return c.probe(c.Run.user()) },
-	113: func(c *Call) (uint64, error) { return c.probe(c.Run.Kernel) },
+	113: kernelOnly(func(c *Call) (uint64, error) { return c.probe(c.Run.Kernel) }),
 	114: func(c *Call) (uint64, error) { return c.probeText(c.Run.user()) },
-	115: func(c *Call) (uint64, error) { return c.probeText(c.Run.Kernel) },
+	115: kernelOnly(func(c *Call) (uint64, error) { return c.probeText(c.Run.Kernel) }),
 	148: func(c *Call) (uint64, error) { return c.probe(c.Run.user()) },
 	191: copyFromTask,
 	36:  probeWriteUser,
@@ -26,6 +26,21 @@ func (r *Run) user() func(addr uint64, p []byte) bool {
 		return r.UserMem
 	}
 	return r.Kernel
+}
+
+// userTop is where the addresses of tasks end and those of the kernel begin; addresses in the Space count as the
+// kernel's.
+const userTop = 1 << 47
+
+// kernelOnly is a helper that reads the kernel's memory alone: another address is ERANGE.
+func kernelOnly(f Func) Func {
+	return func(c *Call) (uint64, error) {
+		r0, err := f(c)
+		if src := c.Args[2]; err == nil && src < userTop && r0 == negative(maps.EFAULT) {
+			r0 = negative(erange)
+		}
+		return r0, err
+	}
 }
 
 // fetch fills p from an address in the Space, or else with other, which may be nil.
