@@ -63,7 +63,8 @@ func (n *Names) appendPair(b []byte, insns []Insn, pc int) []byte {
 // appendSlot appends a slot.
 func (n *Names) appendSlot(b []byte, insns []Insn, pc int) []byte {
 	i := &insns[pc]
-	start, text := len(b), len(b)
+	start := len(b)
+	var text int // where what Parse reads ends
 	if i.Op == CallKfn {
 		b = appendInt(append(b, "call kfunc#"...), int64(i.Imm))
 		if i.Off != 0 {

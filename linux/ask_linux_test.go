@@ -50,7 +50,6 @@ var sizes = [4]uint8{0x10, 0x08, 0x00, 0x18}
 var exit = insn(0x95, 0, 0, 0, 0)
 
 func movImm(dst uint8, imm int32) slot { return insn(0xb7, dst, 0, 0, imm) }
-func mov(dst, src uint8) slot          { return insn(0xbf, dst, src, 0, 0) }
 func loadMem(w int, dst, src uint8, off int) slot {
 	return insn(0x61&^0x18|sizes[w], dst, src, int16(off), 0)
 }

@@ -14,8 +14,7 @@ type helperSet struct {
 // idSet is a set of helper ids.
 type idSet [4]uint64
 
-func (s *idSet) add(id int)     { s[id>>6] |= 1 << (id & 63) }
-func (s idSet) has(id int) bool { return s[id>>6]>>(id&63)&1 != 0 }
+func (s *idSet) add(id int) { s[id>>6] |= 1 << (id & 63) }
 func (s idSet) and(o idSet) (r idSet) {
 	for i := range r {
 		r[i] = s[i] & o[i]
