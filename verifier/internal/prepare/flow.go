@@ -2,8 +2,8 @@ package prepare
 
 import "slices"
 
-// next lists the slots that may be executed in the same function after pc: what follows, then where a jump goes.
-func (in *Info) next(pc int) (out [2]int, n int) {
+// Next lists the slots that may be executed in the same function after pc: what follows, then where a jump goes.
+func (in *Info) Next(pc int) (out [2]int, n int) {
 	i := &in.Program.Insns[pc]
 	add := func(t int) {
 		if t < len(in.Program.Insns) {
@@ -47,7 +47,7 @@ func (in *Info) checkFlow() *Fault {
 		pc := work[len(work)-1]
 		work = work[:len(work)-1]
 		in.mark(pc)
-		to, n := in.next(pc)
+		to, n := in.Next(pc)
 		for _, t := range to[:n] {
 			push(t)
 		}

@@ -82,7 +82,7 @@ func (in *Info) findLive() {
 		changed = false
 		for _, pc := range in.Postorder {
 			var out uint16
-			to, k := in.next(pc)
+			to, k := in.Next(pc)
 			for _, t := range to[:k] {
 				out |= in.LiveIn[t]
 			}

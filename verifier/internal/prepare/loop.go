@@ -41,7 +41,7 @@ func (t *tarjan) visit(root int) {
 	dfs := []visit{{root, 0}}
 	for len(dfs) > 0 {
 		v := &dfs[len(dfs)-1]
-		to, n := t.in.next(v.pc)
+		to, n := t.in.Next(v.pc)
 		if v.done < n {
 			s := to[v.done]
 			v.done++
@@ -72,7 +72,7 @@ func (t *tarjan) leave(pc int) {
 		at--
 	}
 	loop := len(t.stack)-at > 1
-	to, n := t.in.next(pc)
+	to, n := t.in.Next(pc)
 	for _, s := range to[:n] {
 		loop = loop || s == pc
 	}

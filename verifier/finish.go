@@ -1,0 +1,134 @@
+package verifier
+
+import (
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+)
+
+// This file implements what is checked at the end: of a path, the value returned; of the walk, the stack.
+
+// checkReturn checks R0 at the end of a function that was not called.
+func (w *walk) checkReturn() error {
+	f := w.cur.frames[0]
+	ret := w.prog.Return
+	own := w.entry == 0 && !f.async // the program itself
+	if own && ret.Kind == linux.ReturnTarget {
+		r, free, err := w.targetReturn()
+		if err != nil || free {
+			return err
+		}
+		ret = r
+	}
+	if err := w.readReg(isa.R0); err != nil {
+		return err
+	}
+	r0 := &f.regs[isa.R0]
+	s := span{int64(ret.Min), int64(ret.Max)}
+	when := "At program exit"
+	switch {
+	case f.async:
+		when, s = "At async callback return", f.ret
+	case !own:
+		if r0.typ != scalar {
+			return w.refuse(einval, "subprogram-return", "At subprogram exit the register R0 is not a scalar value (%s)", r0.typeName())
+		}
+		return nil
+	case ret.Kind == linux.ReturnAny:
+		return nil
+	}
+	if r0.typ != scalar {
+		return w.refuse(einval, "return-type", "%s the register R0 is not a known value (%s)", when, r0.typeName())
+	}
+	if err := w.mark(isa.R0); err != nil {
+		return err
+	}
+	if !s.contains(r0, own && w.prog.Type == linux.ProgTypeLSM) {
+		return w.badReturn(r0, s, when, "R0", "return-range")
+	}
+	return nil
+}
+
+// targetReturn is the range of a program that is attached to a function. free: R0 does not matter.
+func (w *walk) targetReturn() (r linux.Return, free bool, err error) {
+	return r, false, unsupported("return values by what the program is attached to")
+}
+
+// roundStack is what a frame takes.
+func roundStack(depth int) int {
+	const unit = 16
+	return (depth + unit - 1) / unit * unit
+}
+
+// stackDepths checks the stack along all chains of calls, and what of it saves around calls do not need.
+func (w *walk) stackDepths() error {
+	for n := range w.subs {
+		if s := &w.in.Subprogs[n]; s.HasFastcall && w.subs[n].fastcall {
+			w.subs[n].depth = -int(s.FastcallOff)
+		}
+	}
+	private := w.prog.Is(linux.PrivateStack) && !w.k.Config.NoJIT
+	for n := range w.in.Subprogs {
+		private = private && !w.in.Subprogs[n].HasTailCall
+	}
+	c := &chain{w: w, shared: make([]bool, len(w.subs)), own: make([]bool, len(w.subs))}
+	for n := len(w.subs) - 1; n >= 0; n-- {
+		if n == 0 || w.subs[n].async {
+			c.private = n == 0 && private
+			if err := c.enter(n, 0, 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// A chain walks the calls from one function on, all of them, dead code included.
+type chain struct {
+	w       *walk
+	private bool
+	shared  []bool // reached from an asynchronous callback: uses the common stack
+	own     []bool // has a stack of its own
+}
+
+// enter adds a function at a depth of frames, on top of so many bytes of stack.
+func (c *chain) enter(n, frames, depth int) error {
+	const worthwhile = 64 // bytes from which on a frame gets a stack of its own
+	w := c.w
+	s := &w.in.Subprogs[n]
+	if n > 0 && s.HasTailCall && depth >= linux.MaxTailStack {
+		return w.refuse(eacces, "tail-call-stack", "tail_calls are not allowed when call stack of previous frames is %d bytes. Too large", depth)
+	}
+	size := roundStack(w.subs[n].depth)
+	if c.private && !c.shared[n] && size >= worthwhile {
+		c.own[n] = true
+	}
+	if c.own[n] {
+		if size > stackSize {
+			return w.refuse(eacces, "stack-size", "stack size of subprog %d is %d. Too large", n, size)
+		}
+	} else if depth += size; depth > stackSize {
+		return w.refuse(eacces, "stack-sum", "combined stack size of %d calls is %d. Too large", frames+1, depth)
+	}
+	for pc := s.Start; pc < s.End; pc++ {
+		i := &w.insns[pc]
+		if i.Op != isa.CallSub && (i.Op != isa.LdImm64 || i.Src != isa.PseudoFunc) {
+			continue
+		}
+		callee := w.in.SubOf[i.Target(pc)]
+		if w.subs[callee].async {
+			if i.Op != isa.CallSub {
+				continue // it runs on a stack of its own
+			}
+		}
+		if !c.private {
+			c.shared[callee], c.own[callee] = true, false
+		}
+		if frames+1 >= linux.MaxFrames {
+			return w.refuse(e2big, "call-depth", "the call stack of %d frames is too deep !", frames+1)
+		}
+		if err := c.enter(callee, frames+1, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}

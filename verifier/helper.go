@@ -1,0 +1,380 @@
+package verifier
+
+import (
+	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/verifier/domain"
+	"github.com/skepbpf/skep/verifier/internal/prepare"
+)
+
+// A call is what is found out about a call of a helper while its arguments are checked.
+type call struct {
+	id      int32
+	proto   *helpers.Prototype
+	m       *mapInfo // map passed, or that of the value passed
+	mapUID  uint32
+	raw     rawMem
+	release isa.Reg // register whose reference is released, 0: none
+	ref     uint32  // of an argument
+	sub     int     // callback
+	size    uint64  // of the memory that is returned
+	maxSize uint64  // of the memory that is written
+	key     int64   // constant key of an array, -1 if not known
+	typ     *btfRef // per-CPU variable
+	kptr    *prepare.Field
+}
+
+func (w *walk) sleepable() bool { return w.cur.sleepable }
+
+// callHelper walks a call of a helper.
+func (w *walk) callHelper(i *isa.Insn) error {
+	id := i.Imm
+	if w.cur.locks > 0 && id != linux.HelperSpinUnlock {
+		return w.refuse(einval, "call-locked", "function calls are not allowed while holding a lock")
+	}
+	name := linux.HelperName(id)
+	if id <= 0 || name == "" {
+		return w.refuse(einval, "helper-unknown", "invalid func %s#%d", helperText(id), id)
+	}
+	use := w.prog.Helper(w.k, id)
+	p := helpers.ForProg(id, w.p.Type, w.p.AttachType, w.in.Sleepable)
+	switch {
+	case use&linux.HelperAllowed == 0 || p == nil:
+		return w.refuse(einval, "helper-type", "program of this type cannot use helper %s#%d", name, id)
+	case use&linux.HelperGPL != 0 && !w.in.GPL:
+		return w.refuse(einval, "helper-gpl", "cannot call GPL-restricted function from non-GPL compatible program")
+	case use&linux.HelperByTarget != 0:
+		return unsupported("helpers that depend on what the program is attached to")
+	case (use&linux.HelperSleeps != 0 || p.MightSleep) && !w.sleepable():
+		return w.refuse(einval, "helper-sleeps", "helper call might sleep in a non-sleepable prog")
+	case p.MightSleep && w.cur.rcu > 0:
+		return w.refuse(einval, "helper-rcu", "sleepable helper %s#%d in rcu_read_lock region", name, id)
+	case p.MightSleep && w.cur.preemptOff > 0:
+		return w.refuse(einval, "helper-preempt", "sleepable helper %s#%d in preempt-disabled region", name, id)
+	}
+	c := call{id: id, proto: p, key: -1}
+	c.raw.size = -1
+	for n := range p.Args {
+		if p.Args[n].Kind == helpers.ArgNone {
+			break
+		}
+		if err := w.arg(n, &c); err != nil {
+			return err
+		}
+	}
+	if err := w.recordMap(&c); err != nil {
+		return err
+	}
+	for b := int64(0); b < c.raw.size; b++ {
+		a := access{base: c.raw.reg, off: int(b), size: 1, write: true}
+		if err := w.access(&a); err != nil {
+			return err
+		}
+	}
+	if c.release != 0 {
+		if err := w.releaseArg(&c); err != nil {
+			return err
+		}
+	}
+	if err := w.special(i, &c); err != nil {
+		return err
+	}
+	w.clobber()
+	if err := w.result(&c); err != nil {
+		return err
+	}
+	if c.m != nil {
+		t := linux.MapType(c.m.Type)
+		if m := w.k.Map(t); m == nil || !m.Accepts(id, w.prog) {
+			return w.refuse(einval, "helper-map", "cannot pass map_type %d into func %s#%d", c.m.Type, name, id)
+		}
+	}
+	if p.Has(helpers.ChangesPacket) {
+		w.dropPackets()
+	}
+	return nil
+}
+
+func helperText(id int32) string {
+	if n := linux.HelperName(id); n != "" {
+		return n[len("bpf_"):]
+	}
+	return "unknown"
+}
+
+// dropPackets makes packet pointers numbers: the packet may have moved.
+func (w *walk) dropPackets() {
+	w.cur.each(func(r *reg) {
+		if r.isAnyPkt() {
+			r.setUnknown()
+		}
+	})
+}
+
+// recordMap checks what a map's flags forbid.
+func (w *walk) recordMap(c *call) error {
+	switch c.id {
+	case linux.HelperMapDeleteElem, linux.HelperMapUpdateElem, linux.HelperMapPushElem, linux.HelperMapPopElem:
+		if c.m != nil && c.m.Flags&linux.MapRdOnlyProgFlag != 0 {
+			return w.refuse(eacces, "map-read-only", "write into map forbidden")
+		}
+	case linux.HelperTailCall:
+		if c.m == nil || linux.MapType(c.m.Type) != linux.MapTypeProgArray {
+			return w.refuse(einval, "tail-call-map", "expected prog array map for tail call")
+		}
+		r := w.cur.reg(isa.R3)
+		if r.isConst() && r.val() < uint64(c.m.MaxEntries) {
+			return w.mark(isa.R3)
+		}
+	}
+	return nil
+}
+
+// releaseArg gives back the reference that a helper releases.
+func (w *walk) releaseArg(c *call) error {
+	if c.ref != 0 && w.cur.dropRef(c.ref) {
+		w.forget(c.ref)
+		return nil
+	}
+	if w.cur.reg(c.release).isNull() {
+		return nil
+	}
+	return w.refuse(einval, "release-unacquired", "func %s#%d reference has not been acquired before", linux.HelperName(c.id), c.id)
+}
+
+// forget makes numbers of the pointers to what was released.
+func (w *walk) forget(id uint32) {
+	w.cur.each(func(r *reg) {
+		if r.ref == id {
+			r.setUnknown()
+		}
+	})
+}
+
+// special is what single helpers need beyond their prototypes.
+func (w *walk) special(i *isa.Insn, c *call) error {
+	switch c.id {
+	case linux.HelperTailCall:
+		return w.leaksAnywhere("tail_call")
+	case linux.HelperGetLocalStorage:
+		if !w.cur.reg(isa.R2).isNull() {
+			return w.refuse(einval, "local-storage-flags", "get_local_storage() doesn't support non-zero flags")
+		}
+	case linux.HelperForEachMapElem, linux.HelperFindVma, linux.HelperTimerSetCallback:
+		return w.pushCallback(c)
+	case linux.HelperLoop:
+		// How often the callback runs is told by R1.
+		if err := w.mark(isa.R1); err != nil {
+			return err
+		}
+		f := w.cur.top()
+		if uint64(f.cbDepth) < w.cur.reg(isa.R1).num.UMax {
+			return w.pushCallback(c)
+		}
+		f.cbDepth = 0
+		if w.log.states() {
+			w.line("frame%d bpf_loop iteration limit reached", len(w.cur.frames)-1)
+		}
+	case linux.HelperSnprintf:
+		return w.snprintf()
+	case linux.HelperUserRingBufDrain, linux.HelperDynptrFromMem, linux.HelperDynptrData, linux.HelperDynptrRead,
+		linux.HelperDynptrWrite, linux.HelperRingBufReserveDynptr:
+		return unsupported("dynptr")
+	case linux.HelperSetRetval:
+		if w.prog.Type == linux.ProgTypeLSM {
+			return unsupported("bpf_set_retval in LSM programs")
+		}
+	}
+	return nil
+}
+
+// leaksAnywhere is leaks for what leaves the program from any frame.
+func (w *walk) leaksAnywhere(what string) error { return w.leaks(true, what) }
+
+// pushCallback puts off a walk of the callback, and goes on behind the call as if it had not been called (again).
+func (w *walk) pushCallback(c *call) error {
+	caller := w.cur.top()
+	start := w.in.Subprogs[c.sub].Start
+	w.subs[c.sub].callback = true
+	if c.id == linux.HelperTimerSetCallback {
+		return w.pushAsync(c, start)
+	}
+	s, err := w.push(start, w.pc)
+	if err != nil {
+		return err
+	}
+	if len(s.frames) >= linux.MaxFrames {
+		return w.refuse(e2big, "call-depth", "the call stack of %d frames is too deep", len(s.frames)+1)
+	}
+	f := w.pool.frame()
+	w.initFrame(f, w.pc, len(s.frames), c.sub)
+	if err := w.callbackArgs(c, caller, f); err != nil {
+		return err
+	}
+	s.frames[len(s.frames)-1].cbDepth++
+	s.frames = append(s.frames, f)
+	s.unroll++
+	caller.cbDepth = 0
+	return nil
+}
+
+// pushAsync puts off a walk of a callback that will run later, by itself.
+func (w *walk) pushAsync(c *call, start int) error {
+	w.subs[c.sub].async = true
+	s := w.pool.state()
+	f := w.pool.frame()
+	w.initFrame(f, -1, 0, c.sub)
+	f.entries = w.cur.top().entries + 1
+	if err := w.callbackArgs(c, w.cur.top(), f); err != nil {
+		return err
+	}
+	s.frames = append(s.frames, f)
+	s.branches = 1
+	s.firstInsn, s.lastInsn = 0, 0
+	s.sleepable = false
+	w.stack = append(w.stack, pending{s, start, w.pc, w.log.pos()})
+	return nil
+}
+
+// callbackArgs makes R1 to R5 what the helper passes to the callback.
+func (w *walk) callbackArgs(c *call, caller, f *frame) error {
+	f.callback = true
+	f.ret = span{0, 1}
+	r := &f.regs
+	switch c.id {
+	case linux.HelperLoop:
+		r[isa.R1].setUnknown()
+		r[isa.R2] = caller.regs[isa.R3]
+	case linux.HelperForEachMapElem, linux.HelperTimerSetCallback:
+		m := c.m
+		if c.id == linux.HelperForEachMapElem {
+			if t := w.k.Map(linux.MapType(m.Type)); t == nil || !t.Is(linux.MapForEach) {
+				return w.refuse(enotsupp, "for-each-map", "callback function not allowed for map")
+			}
+			r[isa.R4] = caller.regs[isa.R3]
+		} else {
+			f.callback, f.async = false, true
+			f.ret = span{0, 0}
+		}
+		r[isa.R1], r[isa.R2], r[isa.R3] = ptrReg(constMap, 0), ptrReg(mapKey, 0), ptrReg(mapValue, 0)
+		for n := isa.R1; n <= isa.R3; n++ {
+			r[n].m = m
+		}
+	case linux.HelperFindVma:
+		r[isa.R1] = caller.regs[isa.R1]
+		t, err := w.kernelStruct("vm_area_struct")
+		if err != nil {
+			return err
+		}
+		r[isa.R2] = ptrReg(btfPtr, 0)
+		r[isa.R2].btf = t
+		r[isa.R3] = caller.regs[isa.R4]
+	}
+	return nil
+}
+
+const maxErrno = 4095
+
+// result makes R0 what the helper returns.
+func (w *walk) result(c *call) error {
+	d := w.cur.reg(isa.R0)
+	ret := &c.proto.Ret
+	flags := retFlags(ret.Flags)
+	switch ret.Kind {
+	case helpers.RetInteger:
+		d.setUnknown()
+		w.refineResult(d, c)
+	case helpers.RetVoid:
+		*d = reg{}
+	case helpers.RetMapValue:
+		if c.m == nil {
+			return unsupported("a helper that returns a map value without a map")
+		}
+		if c.id == linux.HelperMapLookupElem && c.key >= 0 && c.key < int64(c.m.MaxEntries) {
+			flags &^= maybeNull // arrays have all their elements
+		}
+		*d = ptrReg(mapValue, flags)
+		d.m, d.mapUID = c.m, c.mapUID
+		if flags&maybeNull == 0 && c.m.fields.Has(prepare.SpinLock|prepare.ResSpinLock) {
+			d.id = w.newID()
+		}
+	case helpers.RetSocket:
+		*d = ptrReg(sock, flags)
+	case helpers.RetSockCommon:
+		*d = ptrReg(sockCommon, flags)
+	case helpers.RetTCPSock:
+		*d = ptrReg(tcpSock, flags)
+	case helpers.RetMem:
+		*d = ptrReg(mem, flags)
+		d.memSize = uint32(c.size)
+	case helpers.RetMemOrBTFID:
+		if err := w.perCPUResult(d, c, flags); err != nil {
+			return err
+		}
+	case helpers.RetBTFID:
+		if ret.BTFType == helpers.AtCall {
+			return unsupported("kptr")
+		}
+		t, err := w.kernelStruct(ret.BTFType)
+		if err != nil {
+			return err
+		}
+		*d = ptrReg(btfPtr, flags)
+		d.btf = t
+	}
+	if d.canBeNull() {
+		d.id = w.newID()
+	}
+	switch p := c.proto; {
+	case p.Has(helpers.PtrCast):
+		d.ref = c.ref
+	case p.Has(helpers.Acquires), p.Has(helpers.AcquiresFromSockMap) && c.m != nil &&
+		(linux.MapType(c.m.Type) == linux.MapTypeSockMap || linux.MapType(c.m.Type) == linux.MapTypeSockHash):
+		id := w.newID()
+		w.cur.refs = append(w.cur.refs, ref{kind: refPtr, id: id, insn: w.pc})
+		d.id, d.ref = id, id
+	}
+	return nil
+}
+
+// retFlags are the flags of what a helper returns.
+func retFlags(f helpers.ArgFlags) (out regFlags) {
+	for _, p := range []struct {
+		h helpers.ArgFlags
+		r regFlags
+	}{{helpers.MaybeNull, maybeNull}, {helpers.RdOnly, rdOnly}, {helpers.RingbufMem, ringbufMem}, {helpers.Trusted, trusted}} {
+		if f&p.h != 0 {
+			out |= p.r
+		}
+	}
+	return out
+}
+
+// refineResult narrows what some helpers return.
+func (w *walk) refineResult(d *reg, c *call) {
+	switch c.id {
+	case linux.HelperGetStack, linux.HelperGetTaskStack, linux.HelperProbeReadStr, linux.HelperProbeReadKernelStr,
+		linux.HelperProbeReadUserStr:
+		d.num.SMin, d.num.S32Min = -maxErrno, -maxErrno
+		d.num.SMax, d.num.S32Max = int64(c.maxSize), int32(c.maxSize)
+		d.num.Sync()
+	case linux.HelperGetSmpProcessorId:
+		n := w.opts.cpus() - 1
+		d.num = domain.Unknown()
+		d.num.SMin, d.num.SMax, d.num.UMax = 0, int64(n), uint64(n)
+		d.num.S32Min, d.num.S32Max, d.num.U32Max = 0, int32(n), uint32(n)
+		d.num.Sync()
+	}
+}
+
+// dropRef gives a reference back; false if there is none with that id.
+func (s *state) dropRef(id uint32) bool {
+	for i := range s.refs {
+		if s.refs[i].kind == refPtr && s.refs[i].id == id {
+			s.refs = append(s.refs[:i], s.refs[i+1:]...)
+			return true
+		}
+	}
+	return false
+}

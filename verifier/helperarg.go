@@ -1,0 +1,398 @@
+package verifier
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/verifier/internal/prepare"
+)
+
+// arg checks argument n (from 0) of a call.
+func (w *walk) arg(n int, c *call) error {
+	reg := isa.R1 + isa.Reg(n)
+	if err := w.readReg(reg); err != nil {
+		return err
+	}
+	a := &c.proto.Args[n]
+	r := w.cur.reg(reg)
+	if a.Kind == helpers.ArgAnything {
+		return nil
+	}
+	if r.isPkt() || r.typ == pktEnd && false {
+		if !w.helperPacket(c) {
+			return w.refuse(eacces, "helper-packet", "helper access to the packet is not allowed")
+		}
+	}
+	kind := a.Kind
+	if kind == helpers.ArgMapValue {
+		var err error
+		if kind, err = w.mapValueArg(c); err != nil {
+			return err
+		}
+	}
+	if !(r.isNull() && a.Flags&helpers.MaybeNull != 0) {
+		if err := w.argType(reg, r, kind, a, c); err != nil {
+			return err
+		}
+		if err := w.argOffset(reg, r, a.Flags&helpers.Release != 0); err != nil {
+			return err
+		}
+	}
+	if a.Flags&helpers.Release != 0 {
+		if r.ref == 0 && !r.isNull() {
+			return w.refuse(einval, "release-reference", "R%d must be referenced when passed to release function", reg)
+		}
+		c.release = reg
+	}
+	if r.ref != 0 && kind != helpers.ArgKptrXchgDest {
+		if c.ref != 0 {
+			return w.refuse(efault, "internal", "verifier bug: more than one arg with ref_obj_id R%d %d %d", reg, r.ref, c.ref)
+		}
+		c.ref = r.ref
+	}
+	return w.argValue(n, reg, r, kind, c)
+}
+
+// helperPacket tells that the helper may be passed pointers into the packet.
+func (w *walk) helperPacket(c *call) bool {
+	return c.proto.PktAccess && w.prog.Is(linux.PacketRead)
+}
+
+// mapValueArg is what a map's value is, where that depends on the map.
+func (w *walk) mapValueArg(c *call) (helpers.ArgKind, error) {
+	if c.m == nil {
+		return 0, w.refuse(eacces, "map-missing", "invalid map_ptr to access map->type")
+	}
+	switch t := linux.MapType(c.m.Type); t {
+	case linux.MapTypeSockMap, linux.MapTypeSockHash:
+		if c.id == linux.HelperMapUpdateElem {
+			return helpers.ArgBTFIDSockCommon, nil
+		}
+	case linux.MapTypeBloomFilter:
+		if c.id == linux.HelperMapPeekElem {
+			return helpers.ArgMapValue, nil
+		}
+	}
+	return helpers.ArgMapValue, nil
+}
+
+// argType checks that a register is of a type that the argument may have.
+func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, c *call) error {
+	want := kind.Expected()
+	if want == nil {
+		if kind == helpers.ArgScalar && r.typ != scalar {
+			want = []string{"scalar"}
+		} else {
+			return nil
+		}
+	}
+	flags := r.flags
+	if a.Flags&helpers.RdOnly != 0 {
+		flags &^= rdOnly
+	}
+	if a.Flags&helpers.MaybeNull != 0 {
+		flags &^= maybeNull
+	}
+	if !slices.Contains(want, typeName(r.typ, flags)) || r.typ == notInit {
+		return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), strings.Join(want, ", "))
+	}
+	if r.typ != btfPtr {
+		return nil
+	}
+	if kind == helpers.ArgMem || kind == helpers.ArgMapKey || kind == helpers.ArgMapValue {
+		if a.Flags&helpers.RdOnly == 0 {
+			return w.refuse(eacces, "argument-write", "%s() may write into memory pointed by R%d type=%s", linux.HelperName(c.id), n, r.typeName())
+		}
+		return nil
+	}
+	if r.flags&(perCPU|alloc) != 0 {
+		if r.flags&alloc != 0 {
+			return unsupported("local kptr")
+		}
+		return nil
+	}
+	if r.canBeNull() {
+		return w.refuse(eacces, "argument-null", "Possibly NULL pointer passed to helper arg%d", n)
+	}
+	if kind == helpers.ArgKptrXchgDest || c.id == linux.HelperKptrXchg {
+		return unsupported("kptr")
+	}
+	name := a.BTFType
+	if name == "" {
+		name = "sock_common"
+	}
+	t, err := w.kernelStruct(name)
+	if err != nil {
+		return err
+	}
+	strict := a.Flags&helpers.Release != 0 && c.id != linux.HelperSkRelease
+	if !w.types.matches(r.btf, int(r.off), t, strict) {
+		return w.refuse(eacces, "argument-btf", "R%d is of type %s but %s is expected", n, r.btf.name, t.name)
+	}
+	return nil
+}
+
+// argOffset checks that a pointer that must be as the program got it is.
+func (w *walk) argOffset(n isa.Reg, r *reg, release bool) error {
+	if release && r.off != 0 {
+		return w.refuse(einval, "release-offset", "R%d must have zero offset when passed to release func or trusted arg to kfunc", n)
+	}
+	switch r.typ {
+	case ptrStack, pkt, pktMeta, mapKey, mapValue, mem, buf, arenaPtr, scalar:
+		if r.flags&^(rdOnly|ringbufMem) == 0 {
+			return nil
+		}
+	case btfPtr:
+		if r.flags&(maybeNull|untrusted|userMem|perCPU) == 0 {
+			return w.unmodified(n, r, true)
+		}
+	}
+	return w.unmodified(n, r, false)
+}
+
+// argValue checks an argument whose type is right.
+func (w *walk) argValue(n int, reg isa.Reg, r *reg, kind helpers.ArgKind, c *call) error {
+	a := &c.proto.Args[n]
+	switch kind {
+	case helpers.ArgConstMapPtr:
+		if c.m != nil && (c.m != r.m || c.mapUID != r.mapUID) {
+			return w.refuse(einval, "timer-map", "timer pointer in R1 map_uid=%d doesn't match map pointer in R2 map_uid=%d", c.mapUID, r.mapUID)
+		}
+		c.m, c.mapUID = r.m, r.mapUID
+	case helpers.ArgMapKey:
+		if c.m == nil {
+			return w.refuse(eacces, "map-missing", "invalid map_ptr to access map->key")
+		}
+		if err := w.helperMem(reg, int64(c.m.KeySize), false, false, nil); err != nil {
+			return err
+		}
+		return w.constantKey(r, c)
+	case helpers.ArgMapValue:
+		if a.Flags&helpers.MaybeNull != 0 && r.isNull() {
+			return nil
+		}
+		c.raw.raw = a.Flags&helpers.Uninit != 0
+		return w.helperMem(reg, int64(c.m.ValueSize), a.Flags&helpers.Write != 0, false, &c.raw)
+	case helpers.ArgPerCPUBTFID:
+		c.typ = r.btf
+	case helpers.ArgSpinLock:
+		return w.spinLock(reg, r, c)
+	case helpers.ArgTimer:
+		return w.timer(reg, r, c)
+	case helpers.ArgFunc:
+		c.sub = int(r.subprog)
+	case helpers.ArgMem:
+		c.raw.raw = a.Flags&helpers.Uninit != 0
+		if a.Flags&helpers.FixedSize == 0 {
+			return nil
+		}
+		if err := w.helperMem(reg, int64(a.Size), a.Flags&helpers.Write != 0, false, &c.raw); err != nil {
+			return err
+		}
+		if a.Flags&helpers.Aligned != 0 {
+			return w.aligned(r, &access{base: reg, size: int(a.Size), strict: true})
+		}
+	case helpers.ArgConstSize, helpers.ArgConstSizeOrZero:
+		write := c.proto.Args[n-1].Flags&helpers.Write != 0
+		return w.sizeArg(reg, r, write, kind == helpers.ArgConstSizeOrZero, c)
+	case helpers.ArgConstAllocSizeOrZero:
+		if !r.num.IsConst() {
+			return w.refuse(eacces, "size-constant", "R%d is not a known constant'", reg)
+		}
+		c.size = r.val()
+		return w.mark(reg)
+	case helpers.ArgDynptr:
+		return unsupported("dynptr")
+	case helpers.ArgConstStr:
+		return w.constString(reg, r)
+	case helpers.ArgKptrXchgDest:
+		return unsupported("kptr")
+	}
+	return nil
+}
+
+// sizeArg checks the size of the memory that the argument before points to.
+func (w *walk) sizeArg(n isa.Reg, r *reg, write, zeroOK bool, c *call) error {
+	c.maxSize = r.num.UMax
+	raw := &c.raw
+	if !r.num.IsConst() {
+		raw = nil
+	}
+	switch {
+	case r.num.SMin < 0:
+		return w.refuse(eacces, "size-negative", "R%d min value is negative, either use unsigned or 'var &= const'", n)
+	case r.num.UMin == 0 && !zeroOK:
+		return w.refuse(eacces, "size-zero", "R%d invalid zero-sized read: u64=[%d,%d]", n, int64(r.num.UMin), int64(r.num.UMax))
+	case r.num.UMax >= linux.MaxVarSize:
+		return w.refuse(eacces, "size-unbounded", "R%d unbounded memory access, use 'var &= const' or 'if (var < const)'", n)
+	}
+	if err := w.helperMem(n-1, int64(r.num.UMax), write, zeroOK, raw); err != nil {
+		return err
+	}
+	return w.mark(n)
+}
+
+// helperMem checks memory that a helper reads or writes.
+func (w *walk) helperMem(n isa.Reg, size int64, write, zeroOK bool, raw *rawMem) error {
+	r := w.cur.reg(n)
+	off := int(r.off)
+	readOnly := func() error {
+		return w.refuse(eacces, "read-only", "R%d cannot write into %s", n, r.typeName())
+	}
+	switch r.typ {
+	case pkt, pktMeta:
+		return w.packetRange(n, r, off, int(size), zeroOK)
+	case mapKey:
+		if write {
+			return readOnly()
+		}
+		return w.region(n, r, off, int(size), int64(r.m.KeySize), false)
+	case mapValue:
+		if err := w.mapRights(r, off, size, write); err != nil {
+			return err
+		}
+		return w.mapRange(n, r, off, int(size), zeroOK, false)
+	case mem:
+		if write && r.flags&rdOnly != 0 {
+			return readOnly()
+		}
+		return w.region(n, r, off, int(size), int64(r.memSize), zeroOK)
+	case buf:
+		if write && r.flags&rdOnly != 0 {
+			return readOnly()
+		}
+		return w.buffer(bufName(r), n, r, off, int(size))
+	case ptrStack:
+		return w.stackInitialised(n, r, off, size, zeroOK, write, raw)
+	case btfPtr:
+		return w.accessBTF(r, off, &access{base: n, size: int(size)})
+	case ptrCtx:
+		if w.prog.Type == linux.ProgTypeSyscall {
+			if size == 0 {
+				if zeroOK {
+					return nil
+				}
+				return &refusal{eacces, "size-zero", ""}
+			}
+			return w.access(&access{base: n, off: int(size - 1), size: 1, write: write})
+		}
+	}
+	if zeroOK && size == 0 && r.isNull() {
+		return nil
+	}
+	return w.refuse(eacces, "argument-type", "R%d type=%s expected=fp", n, r.typeName())
+}
+
+// constantKey finds out which element of an array is looked up, if the key on the stack is a constant.
+func (w *walk) constantKey(r *reg, c *call) error {
+	t := linux.MapType(c.m.Type)
+	if t != linux.MapTypeArray && t != linux.MapTypePerCPUArray || r.typ != ptrStack || !r.num.IsConst() {
+		return nil
+	}
+	top := -int(r.off) - int(int64(r.num.Bits.Value)) - 1
+	spi, at, size := top/slotSize, top%slotSize, int(c.m.KeySize)
+	s := &w.cur.frames[r.frame].stack[spi]
+	run := func(k byteKind) (n int) {
+		for i := at; i >= 0 && s.kind[i] == k; i-- {
+			n++
+		}
+		return n
+	}
+	if run(kindZero) >= size {
+		c.key = 0
+		return nil
+	}
+	if !s.isScalarSpill() || run(kindSpill) != size || !s.spill.num.IsConst() {
+		return nil
+	}
+	c.key = int64(s.spill.val())
+	w.bt.reset(len(w.cur.frames) - 1)
+	w.bt.slots[r.frame] |= 1 << spi
+	_, err := w.walkBack(w.cur)
+	return err
+}
+
+// spinLock takes or gives back a lock in a map's value.
+func (w *walk) spinLock(n isa.Reg, r *reg, c *call) error {
+	if r.typ == btfPtr {
+		return unsupported("locks in local kptrs")
+	}
+	if !r.num.IsConst() {
+		return w.refuse(einval, "lock-variable", "R%d doesn't have constant offset. bpf_spin_lock has to be at the constant offset", n)
+	}
+	if r.m.BTF == nil {
+		return w.refuse(einval, "lock-btf", "map '%s' has to have BTF in order to use bpf_spin_lock", mapName(r.m.Name))
+	}
+	f := r.m.fields.Find(prepare.SpinLock)
+	if f == nil {
+		return w.refuse(einval, "lock-none", "map '%s' has no valid bpf_spin_lock", mapName(r.m.Name))
+	}
+	at := int64(r.num.Bits.Value) + int64(r.off)
+	if at != int64(f.Offset) {
+		return w.refuse(einval, "lock-offset", "off %d doesn't point to 'struct bpf_spin_lock' that is at %d", at, f.Offset)
+	}
+	s := w.cur
+	if c.id == linux.HelperSpinLock {
+		if s.locks > 0 {
+			return w.refuse(einval, "lock-two", "Locking two bpf_spin_locks are not allowed")
+		}
+		s.refs = append(s.refs, ref{kind: refLock, id: r.id, insn: w.pc, lock: r.m})
+		s.locks++
+		s.lockID, s.lock = r.id, r.m
+		return nil
+	}
+	if s.locks == 0 {
+		return w.refuse(einval, "unlock-none", "bpf_spin_unlock without taking a lock")
+	}
+	for i := range s.refs {
+		if l := &s.refs[i]; l.kind == refLock && l.id == r.id && l.lock == r.m {
+			s.refs = append(s.refs[:i], s.refs[i+1:]...)
+			s.locks--
+			s.lockID, s.lock = 0, nil
+			return nil
+		}
+	}
+	return w.refuse(einval, "unlock-other", "bpf_spin_unlock of different lock")
+}
+
+// timer checks a timer in a map's value.
+func (w *walk) timer(n isa.Reg, r *reg, c *call) error {
+	if !r.num.IsConst() {
+		return w.refuse(einval, "timer-variable", "R%d doesn't have constant offset. bpf_timer has to be at the constant offset", n)
+	}
+	if r.m.BTF == nil {
+		return w.refuse(einval, "timer-btf", "map '%s' has to have BTF in order to use bpf_timer", mapName(r.m.Name))
+	}
+	f := r.m.fields.Find(prepare.Timer)
+	if f == nil {
+		return w.refuse(einval, "timer-none", "map '%s' has no valid bpf_timer", mapName(r.m.Name))
+	}
+	if at := int64(r.num.Bits.Value) + int64(r.off); at != int64(f.Offset) {
+		return w.refuse(einval, "timer-offset", "off %d doesn't point to 'struct bpf_timer' that is at %d", at, f.Offset)
+	}
+	c.m, c.mapUID = r.m, r.mapUID
+	return nil
+}
+
+// constString checks a string that must lie in a map that nobody can change.
+func (w *walk) constString(n isa.Reg, r *reg) error {
+	if !r.m.constant() {
+		return w.refuse(eacces, "string-map", "R%d does not point to a readonly map'", n)
+	}
+	if !r.num.IsConst() {
+		return w.refuse(eacces, "string-variable", "R%d is not a constant address'", n)
+	}
+	at := int(r.off) + int(r.num.Bits.Value)
+	if err := w.mapRange(n, r, int(r.off), int(r.m.ValueSize)-at, false, false); err != nil {
+		return err
+	}
+	for ; at < int(r.m.ValueSize); at++ {
+		if v, _ := r.m.read(at, 1); v == 0 {
+			return nil
+		}
+	}
+	return w.refuse(einval, "string-end", "string is not zero-terminated")
+}

@@ -1,0 +1,233 @@
+package verifier
+
+import (
+	"github.com/skepbpf/skep/verifier/internal/prepare"
+)
+
+// This file follows which stack slots are still needed. Registers are simple: prepare has worked out before the walk
+// where each is live. Which slots an instruction touches is known only when it is walked, with the pointers it has
+// there; so each walk of it leaves marks, for the chain of calls that led to its function: the slots that it may
+// read, and those that it has written whole every time. A pass over the function's control flow turns the
+// marks into live slots. Where a state is kept, what is dead in it need not be compared.
+
+// A liveFunc has the marks of a function in one chain of calls.
+type liveFunc struct {
+	outer    *liveFunc
+	callsite int // in outer
+	subprog  int
+	depth    int // number of its frame
+	start    int
+
+	inner map[liveKey]*liveFunc
+
+	// By frame (its own, and those of its callers whose slots it gets pointers to), then by instruction.
+	frames  [8][]slotMarks
+	visited []bool // the instruction's writes are known
+	changed bool
+}
+
+type liveKey struct{ callsite, subprog int }
+
+type slotMarks struct{ reads, writes, live uint64 }
+
+// marks is the part of the walk that keeps them.
+type marks struct {
+	roots  map[int]*liveFunc // by subprogram
+	order  [][]int           // the instructions of each subprogram, successors first
+	inst   *liveFunc         // of the frame being executed, nil if it must be found
+	markPC int               // instruction being walked, in inst when it began
+	markIn *liveFunc
+	writes [8]uint64 // by this instruction, by frame
+	wrote  bool
+}
+
+func (w *walk) newLive(outer *liveFunc, callsite, subprog, depth int) *liveFunc {
+	s := &w.in.Subprogs[subprog]
+	return &liveFunc{outer: outer, callsite: callsite, subprog: subprog, depth: depth, start: s.Start,
+		visited: make([]bool, s.End-s.Start)}
+}
+
+// liveOf finds the marks of a frame of a state.
+func (w *walk) liveOf(s *state, no int) *liveFunc {
+	f := s.frames[0]
+	l := w.roots[f.subprog]
+	if l == nil {
+		if w.roots == nil {
+			w.roots = map[int]*liveFunc{}
+		}
+		l = w.newLive(nil, -1, f.subprog, 0)
+		w.roots[f.subprog] = l
+	}
+	for n := 1; n <= no; n++ {
+		f := s.frames[n]
+		key := liveKey{f.callsite, f.subprog}
+		in := l.inner[key]
+		if in == nil {
+			if l.inner == nil {
+				l.inner = map[liveKey]*liveFunc{}
+			}
+			in = w.newLive(l, f.callsite, f.subprog, n)
+			l.inner[key] = in
+		}
+		l = in
+	}
+	return l
+}
+
+// instance is the marks of the frame being executed.
+func (w *walk) instance() *liveFunc {
+	if w.inst == nil {
+		w.inst = w.liveOf(w.cur, len(w.cur.frames)-1)
+	}
+	return w.inst
+}
+
+func (l *liveFunc) marks(frame int) []slotMarks {
+	if l.frames[frame] == nil {
+		l.frames[frame] = make([]slotMarks, len(l.visited))
+	}
+	return l.frames[frame]
+}
+
+// markRead notes that the instruction may read slots of a frame.
+func (w *walk) markRead(frame int, slots uint64) { w.markIn.markRead(frame, w.markPC, slots) }
+
+func (l *liveFunc) markRead(frame, pc int, slots uint64) {
+	if slots == 0 {
+		return
+	}
+	m := &l.marks(frame)[pc-l.start]
+	if slots&^m.reads != 0 {
+		m.reads |= slots
+		l.changed = true
+	}
+}
+
+// resetWrites begins an instruction.
+func (w *walk) resetWrites() {
+	if w.wrote {
+		w.writes = [8]uint64{}
+		w.wrote = false
+	}
+	w.markIn, w.markPC = w.instance(), w.pc
+}
+
+// markWrite notes that the instruction writes all of a slot.
+func (w *walk) markWrite(frame int, slots uint64) {
+	w.writes[frame] |= slots
+	w.wrote = true
+}
+
+// commitWrites ends it: of the slots that the instruction has always written, it keeps those written now.
+func (w *walk) commitWrites() {
+	l := w.markIn
+	at := w.markPC - l.start
+	first := !l.visited[at]
+	if first && !w.wrote {
+		l.visited[at] = true
+		return
+	}
+	for f := 0; f <= l.depth; f++ {
+		mask := w.writes[f]
+		if l.frames[f] == nil && mask == 0 {
+			continue
+		}
+		m := &l.marks(f)[at]
+		if !first {
+			mask &= m.writes
+		}
+		if mask != m.writes {
+			m.writes = mask
+			l.changed = true
+		}
+	}
+	l.visited[at] = true
+}
+
+// updateLive brings the live slots of the functions being executed up to date, innermost first, as what a callee
+// reads of its caller's frame counts as read by the call.
+func (w *walk) updateLive() {
+	for l := w.instance(); l != nil; l = l.outer {
+		w.solve(l)
+		if l.outer == nil {
+			break
+		}
+		for f := 0; f < l.depth; f++ {
+			if l.frames[f] != nil {
+				l.outer.markRead(f, l.callsite, l.frames[f][0].live)
+			}
+		}
+	}
+}
+
+// solve computes the live slots of a function from its marks: the least solution.
+func (w *walk) solve(l *liveFunc) {
+	if !l.changed {
+		return
+	}
+	l.changed = false
+	order := w.order[l.subprog]
+	for f := 0; f <= l.depth; f++ {
+		m := l.frames[f]
+		if m == nil {
+			continue
+		}
+		for i := range m {
+			m[i].live = 0
+		}
+		for changed := true; changed; {
+			changed = false
+			for _, pc := range order {
+				k := &m[pc-l.start]
+				var out uint64
+				to, n := w.in.Next(pc)
+				for _, t := range to[:n] {
+					out |= m[t-l.start].live
+				}
+				if live := out&^k.writes | k.reads; live != k.live {
+					k.live = live
+					changed = true
+				}
+			}
+		}
+	}
+}
+
+// A liveQuery tells which slots of a state are alive.
+type liveQuery struct {
+	w     *walk
+	s     *state
+	funcs [8]*liveFunc
+}
+
+func (w *walk) queryLive(s *state) (q liveQuery) {
+	q.w, q.s = w, s
+	for n := range s.frames {
+		q.funcs[n] = w.liveOf(s, n)
+		w.solve(q.funcs[n])
+	}
+	return q
+}
+
+func (l *liveFunc) liveBefore(frame, pc int) uint64 {
+	at := pc - l.start
+	if l.frames[frame] == nil || at < 0 || at >= len(l.visited) {
+		return 0
+	}
+	return l.frames[frame][at].live
+}
+
+// slots are the live slots of a frame: what is read from here on, in the function being executed or, once it has
+// returned, in those that called it; of a call that calls back, also by calling again.
+func (q *liveQuery) slots(frame int) uint64 {
+	top := len(q.s.frames) - 1
+	live := q.funcs[top].liveBefore(frame, q.s.insn)
+	for n := frame; n < top; n++ {
+		call := q.s.frames[n+1].callsite
+		if q.w.in.Flags[call]&prepare.CallsCallback == 0 {
+			call++
+		}
+		live |= q.funcs[n].liveBefore(frame, call)
+	}
+	return live
+}

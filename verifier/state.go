@@ -1,0 +1,240 @@
+package verifier
+
+import "github.com/skepbpf/skep/isa"
+
+// A byteKind is what one byte of the stack holds.
+type byteKind uint8
+
+const (
+	kindInvalid byteKind = iota // never written, or dead
+	kindSpill                   // part of a spilled register
+	kindMisc                    // some number
+	kindZero                    // zero
+)
+
+const (
+	slotSize  = 8
+	stackSize = 512
+)
+
+// A slot is 8 bytes of stack, counted downwards as the stack grows: kind[0] is the byte at the highest address,
+// kind[7] the one at the lowest. A spill of n bytes is kind[8-n:].
+type slot struct {
+	spill reg
+	kind  [slotSize]byteKind
+}
+
+// isSpill tells that the slot holds a spilled register (of any width).
+func (s *slot) isSpill() bool { return s.kind[slotSize-1] == kindSpill }
+
+// isScalarSpill tells that the slot holds a spilled scalar.
+func (s *slot) isScalarSpill() bool { return s.isSpill() && s.spill.typ == scalar }
+
+// isScalarSpill64 tells that all eight bytes are one spilled scalar.
+func (s *slot) isScalarSpill64() bool { return s.kind[0] == kindSpill && s.spill.typ == scalar }
+
+// isMisc tells that all eight bytes are numbers of which nothing is known. What was never written reads as one:
+// whoever loads a program with CAP_PERFMON may see it.
+func (s *slot) isMisc() bool {
+	for _, k := range s.kind {
+		if k != kindMisc && k != kindInvalid {
+			return false
+		}
+	}
+	return true
+}
+
+// scrub turns what belongs to a spilled register into plain bytes.
+func (s *slot) scrub() {
+	for i, k := range s.kind {
+		if k != kindInvalid && k != kindZero && k != kindMisc {
+			s.kind[i] = kindMisc
+		}
+	}
+}
+
+// A frame is one function's registers and stack.
+type frame struct {
+	regs [isa.NumRegs]reg
+	// stack grows downwards: stack[i] is the 8 bytes at fp-8*(i+1).
+	stack []slot
+
+	callsite int // the call instruction in the caller; -1 if it was not called
+	subprog  int
+	no       int
+
+	callback bool // called by a helper
+	async    bool // called later, on a stack of its own
+	ret      span // callback: values that it may return
+	cbDepth  int  // how often a callback has been entered from here on this path
+	entries  int  // how many asynchronous callbacks led here
+}
+
+// A span is a range of values, signed.
+type span struct{ min, max int64 }
+
+// A refKind says what a reference is.
+type refKind uint8
+
+const (
+	refPtr refKind = iota
+	refLock
+)
+
+// A ref is a resource the program must give back.
+type ref struct {
+	kind refKind
+	id   uint32
+	insn int
+	// lock identifies, with id, what is locked: a map or a reference's object.
+	lock *mapInfo
+}
+
+// A state is what is known of every register and stack slot on one path.
+type state struct {
+	frames []*frame
+
+	refs       []ref
+	locks      int // held
+	lockID     uint32
+	lock       *mapInfo
+	rcu        int // nesting of bpf_rcu_read_lock
+	preemptOff int
+	sleepable  bool
+
+	parent *state      // checkpoint this path came from
+	kept   *checkpoint // the state is kept there, nil for one that is walked
+	// branches counts the paths that go on from this state and are not finished.
+	branches            int
+	insn                int // where the state is
+	firstInsn, lastInsn int
+	history             []step // non-linear steps and stack accesses since the parent
+	unroll              int    // how often callbacks were entered
+	depth               int    // number of checkpoints before this one on its path
+	mayGoto             int
+	cleaned             bool
+}
+
+// top is the frame being executed.
+func (s *state) top() *frame { return s.frames[len(s.frames)-1] }
+
+// reg is a register of the frame being executed.
+func (s *state) reg(r isa.Reg) *reg { return &s.frames[len(s.frames)-1].regs[r] }
+
+// frameInsn is where a frame is: at a call, or where the state is.
+func (s *state) frameInsn(n int) int {
+	if n == len(s.frames)-1 {
+		return s.insn
+	}
+	return s.frames[n+1].callsite
+}
+
+// each calls fn for every register and spilled register of the state.
+func (s *state) each(fn func(*reg)) {
+	for _, f := range s.frames {
+		for i := range f.regs {
+			fn(&f.regs[i])
+		}
+		for i := range f.stack {
+			if f.stack[i].isSpill() {
+				fn(&f.stack[i].spill)
+			}
+		}
+	}
+}
+
+// sameCalls tells that both states are in the same calls of the same functions.
+func (s *state) sameCalls(o *state) bool {
+	if len(s.frames) != len(o.frames) {
+		return false
+	}
+	for i := range s.frames {
+		if s.frames[i].callsite != o.frames[i].callsite {
+			return false
+		}
+	}
+	return true
+}
+
+// A step is an entry of the history that backtracking walks: an instruction whose predecessor is not the one
+// before it, or one whose stack access or linked registers matter.
+type step struct {
+	insn, prev int32
+	stack      bool // a spill or fill of the slot
+	frame      uint8
+	slot       uint8
+	dstStack   bool // a jump whose register Dst, or Src, points to the stack
+	srcStack   bool
+	linked     linkedRegs
+}
+
+// pool recycles states and frames: a walk copies millions of them.
+type pool struct {
+	states []*state
+	frames []*frame
+}
+
+func (p *pool) frame() *frame {
+	if n := len(p.frames); n > 0 {
+		f := p.frames[n-1]
+		p.frames = p.frames[:n-1]
+		return f
+	}
+	return &frame{}
+}
+
+func (p *pool) state() *state {
+	if n := len(p.states); n > 0 {
+		s := p.states[n-1]
+		p.states = p.states[:n-1]
+		return s
+	}
+	return &state{}
+}
+
+// free gives a state and its frames back.
+func (p *pool) free(s *state) {
+	for _, f := range s.frames {
+		p.freeFrame(f)
+	}
+	frames, hist, refs := s.frames[:0], s.history[:0], s.refs[:0]
+	*s = state{frames: frames, history: hist, refs: refs}
+	p.states = append(p.states, s)
+}
+
+func (p *pool) freeFrame(f *frame) {
+	f.stack = f.stack[:0]
+	p.frames = append(p.frames, f)
+}
+
+// copy makes dst what src is; the history is left out unless withHistory.
+func (p *pool) copy(dst, src *state, withHistory bool) {
+	for len(dst.frames) > len(src.frames) {
+		n := len(dst.frames) - 1
+		p.freeFrame(dst.frames[n])
+		dst.frames = dst.frames[:n]
+	}
+	for len(dst.frames) < len(src.frames) {
+		dst.frames = append(dst.frames, p.frame())
+	}
+	frames, hist, refs := dst.frames, dst.history[:0], dst.refs[:0]
+	*dst = *src
+	if withHistory {
+		hist = append(hist, src.history...)
+	}
+	dst.frames, dst.history, dst.refs = frames, hist, append(refs, src.refs...)
+	dst.kept = nil
+	for i, f := range src.frames {
+		d := dst.frames[i]
+		stack := append(d.stack[:0], f.stack...)
+		*d = *f
+		d.stack = stack
+	}
+}
+
+// grow makes the frame hold at least n bytes of stack.
+func (f *frame) grow(n int) {
+	for len(f.stack)*slotSize < n {
+		f.stack = append(f.stack, slot{})
+	}
+}

@@ -1,0 +1,97 @@
+package verifier
+
+import (
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/verifier/internal/prepare"
+)
+
+// passArgs checks what a global function is given.
+func (w *walk) passArgs(sub int, s *prepare.Subprog) error {
+	said := func(err error) error {
+		r, ok := err.(*refusal)
+		if !ok {
+			return err
+		}
+		return w.refuse(r.errno, "global-args", "Caller passes invalid args into func#%d ('%s')", sub, s.Name)
+	}
+	for n, a := range s.Signature.Args {
+		num := isa.R1 + isa.Reg(n)
+		r := w.cur.reg(num)
+		switch a.Kind {
+		case prepare.ArgScalar:
+			if r.typ != scalar {
+				return said(w.refuse(einval, "global-args", "R%d is not a scalar", num))
+			}
+		case prepare.ArgContext:
+			if err := w.argOffset(num, r, false); err != nil {
+				return said(err)
+			}
+			if r.typ != ptrCtx {
+				return said(w.refuse(einval, "global-args", "arg#%d expects pointer to ctx", n))
+			}
+		case prepare.ArgMem:
+			if err := w.argOffset(num, r, false); err != nil {
+				return said(err)
+			}
+			if err := w.memArg(num, r, int64(a.MemSize)); err != nil {
+				if e, ok := err.(*refusal); ok {
+					e.errno = einval
+				}
+				return said(err)
+			}
+			if !a.MaybeNull && r.canBeNull() {
+				return said(w.refuse(einval, "global-args", "arg#%d is expected to be non-NULL", n))
+			}
+		case prepare.ArgUntrusted, prepare.ArgUntrustedMem:
+		case prepare.ArgTrusted:
+			if r.isNull() && a.MaybeNull {
+				continue
+			}
+			if err := w.trustedArg(num, r, &a); err != nil {
+				return said(err)
+			}
+		case prepare.ArgDynptr:
+			return unsupported("dynptr")
+		case prepare.ArgArena:
+			return unsupported("arena")
+		}
+	}
+	return nil
+}
+
+// memArg checks that a register points to size bytes that may be read and written.
+func (w *walk) memArg(n isa.Reg, r *reg, size int64) error {
+	if r.isNull() {
+		return nil
+	}
+	saved := *r
+	if r.canBeNull() {
+		r.notNull()
+	}
+	err := w.helperMem(n, size, false, true, nil)
+	if err == nil {
+		err = w.helperMem(n, size, true, true, nil)
+	}
+	*r = saved
+	return err
+}
+
+func (w *walk) trustedArg(n isa.Reg, r *reg, a *prepare.Arg) error {
+	return unsupported("trusted arguments")
+}
+
+// callKfunc walks a call of a kernel function.
+func (w *walk) callKfunc(i *isa.Insn) (done bool, err error) {
+	return false, unsupported("calls of kernel functions")
+}
+
+// loadSymbol makes a register the address of a kernel variable.
+func (w *walk) loadSymbol(i *isa.Insn, d *reg) error { return unsupported("kernel variables") }
+
+// perCPUResult is what the helpers for per-CPU variables return.
+func (w *walk) perCPUResult(d *reg, c *call, f regFlags) error {
+	return unsupported("per-CPU variables")
+}
+
+// snprintf checks a format string.
+func (w *walk) snprintf() error { return unsupported("bpf_snprintf") }

@@ -1,0 +1,325 @@
+package verifier
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/object"
+	"github.com/skepbpf/skep/verifier/internal/prepare"
+)
+
+// A walk executes a program abstractly, one path after the other.
+type walk struct {
+	p     *object.Program
+	in    *prepare.Info
+	insns []isa.Insn
+	opts  *Options
+	k     *linux.Kernel
+	prog  *linux.Prog
+	types *kernelTypes
+	maps  []*mapInfo
+
+	cur   *state
+	stack []pending
+	pool  pool
+	marks // stack liveness: which slots are read, and surely written, where
+	seen  // checkpoints
+	bt    backtrack
+
+	pc, prev  int
+	here      *step // history entry of this instruction, nil if it has none yet
+	nextID    uint32
+	processed int
+	jumps     int // jumps and calls walked
+
+	subs   []subInfo
+	at     []insnInfo
+	ids    idMap
+	strict bool // BPF_F_STRICT_ALIGNMENT
+	freq   bool // BPF_F_TEST_STATE_FREQ
+	entry  int  // subprogram being verified
+
+	log logger
+}
+
+// subInfo is what the walk learns of a subprogram.
+type subInfo struct {
+	depth    int  // bytes of stack
+	called   bool // global: called from somewhere that is walked
+	verified bool // global: walked on its own
+	callback bool
+	async    bool
+	sigSaid  bool // why its type cannot be used has been logged
+	fastcall bool // the slots of saves around calls are not used otherwise, so far
+}
+
+// insnInfo is what one walk of an instruction fixes for all others.
+type insnInfo struct {
+	base      regType // memory access: type of pointer
+	baseFlags regFlags
+	baseSet   bool
+}
+
+// A pending is a branch that is to be walked.
+type pending struct {
+	st       *state
+	pc, prev int
+	logPos   int
+}
+
+// A refusal ends the walk.
+type refusal struct {
+	errno int
+	code  string
+	text  string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+// An unmodelled ends the walk without a verdict.
+type unmodelled struct{ feature string }
+
+func (u *unmodelled) Error() string { return u.feature }
+
+func unsupported(format string, args ...any) error { return &unmodelled{fmt.Sprintf(format, args...)} }
+
+// Numbers of Linux errors.
+const (
+	eperm      = 1
+	enoent     = 2
+	e2big      = 7
+	enomem     = 12
+	eacces     = 13
+	efault     = 14
+	einval     = 22
+	eopnotsupp = 95
+	enotsupp   = 524
+)
+
+// refuse ends the walk with the kernel's message, which may be several lines.
+func (w *walk) refuse(errno int, code, format string, args ...any) error {
+	text := fmt.Sprintf(format, args...)
+	if w.log.on() {
+		w.log.line(text)
+	}
+	return &refusal{errno, code, text}
+}
+
+// line notes something that the kernel says without refusing, or before it does.
+func (w *walk) line(format string, args ...any) {
+	if w.log.on() {
+		w.log.line(fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *walk) newID() uint32 { w.nextID++; return w.nextID }
+
+// run walks from the first instruction of a subprogram until no branch is left.
+func (w *walk) run() error {
+	for {
+		w.here = nil
+		if w.pc < 0 || w.pc >= len(w.insns) {
+			return w.refuse(efault, "internal", "invalid insn idx %d insn_cnt %d", w.pc, len(w.insns))
+		}
+		w.processed++
+		if w.processed > w.budget() {
+			return w.refuse(e2big, "too-complex", "BPF program is too large. Processed %d insn", w.processed)
+		}
+		w.cur.lastInsn = w.prev
+		w.cur.insn = w.pc
+		flags := w.in.Flags[w.pc]
+		if flags&prepare.PrunePoint != 0 {
+			safe, err := w.visit()
+			if err != nil {
+				return err
+			}
+			if safe {
+				w.log.safe(w)
+				done, err := w.next()
+				if done || err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if flags&prepare.JumpPoint != 0 {
+			w.note(nil)
+		}
+		w.log.insn(w)
+		w.prev = w.pc
+		w.resetWrites()
+		done, err := w.step()
+		if err == nil {
+			w.commitWrites()
+		}
+		if err != nil {
+			return err
+		}
+		if done {
+			if done, err := w.next(); done || err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (w *walk) budget() int {
+	if w.opts.Budget > 0 {
+		return w.opts.Budget
+	}
+	return w.k.Limit(linux.LimitProcessed)
+}
+
+// next takes up the branch that was put off last. It tells that there is none.
+func (w *walk) next() (done bool, err error) {
+	w.log.scratchAll()
+	w.updateLive()
+	if err := w.finish(w.cur); err != nil {
+		return false, err
+	}
+	n := len(w.stack) - 1
+	if n < 0 {
+		return true, nil
+	}
+	b := w.stack[n]
+	w.stack = w.stack[:n]
+	w.pool.free(w.cur)
+	w.cur, w.pc, w.prev = b.st, b.pc, b.prev
+	w.inst = nil
+	w.log.popped(b.logPos)
+	return false, nil
+}
+
+// push puts off a branch: what the present state is now, going on at pc.
+func (w *walk) push(pc, prev int) (*state, error) {
+	s := w.pool.state()
+	w.pool.copy(s, w.cur, true)
+	return s, w.pushState(s, pc, prev)
+}
+
+func (w *walk) pushState(s *state, pc, prev int) error {
+	w.stack = append(w.stack, pending{s, pc, prev, w.log.pos()})
+	if len(w.stack) > w.k.Limit(linux.LimitJumps) {
+		return w.refuse(e2big, "too-many-branches", "The sequence of %d jumps is too complex.", len(w.stack))
+	}
+	if s.parent != nil {
+		s.parent.branches++
+	}
+	return nil
+}
+
+// note puts the instruction into the history of the path, for those who walk it back.
+func (w *walk) note(linked *linkedRegs) *step {
+	if w.here == nil {
+		w.cur.history = append(w.cur.history, step{insn: int32(w.pc), prev: int32(w.prev)})
+		w.here = &w.cur.history[len(w.cur.history)-1]
+	}
+	if linked != nil {
+		w.here.linked = *linked
+	}
+	return w.here
+}
+
+// noteStack notes that the instruction spills to or fills from a slot.
+func (w *walk) noteStack(frame, slot int) {
+	h := w.note(nil)
+	h.stack, h.frame, h.slot = true, uint8(frame), uint8(slot)
+}
+
+// step walks the instruction at w.pc and moves w.pc on. It tells that the path has ended.
+func (w *walk) step() (done bool, err error) {
+	i := &w.insns[w.pc]
+	if i.Op == isa.LdAbs || i.Op == isa.LdInd {
+		return false, w.loadPacket(i)
+	}
+	if f := isa.Check(w.insns, w.pc); f != nil {
+		return false, w.refuse(f.Errno, "reserved-fields", "%s", f.Message)
+	}
+	switch {
+	case i.Op.IsALU():
+		err = w.alu(i)
+	case i.Op.IsCond():
+		w.jumps++
+		return false, w.branch(i)
+	case i.Op.IsAtomic():
+		err = w.atomic(i)
+	default:
+		switch i.Op {
+		case isa.Load, isa.LoadSX:
+			err = w.load(i)
+		case isa.Store:
+			err = w.store(i)
+		case isa.StoreImm:
+			err = w.storeImm(i)
+		case isa.LdImm64:
+			if err = w.loadImm64(i); err != nil {
+				return false, err
+			}
+			w.pc += 2
+			return false, nil
+		case isa.Ja:
+			w.jumps++
+			w.pc = i.Target(w.pc)
+			return false, nil
+		case isa.MayGoto:
+			return false, w.mayGoto(i)
+		case isa.Call:
+			w.jumps++
+			err = w.callHelper(i)
+		case isa.CallSub:
+			w.jumps++
+			return false, w.callSub(i)
+		case isa.CallKfn:
+			w.jumps++
+			return w.callKfunc(i)
+		case isa.Exit:
+			w.jumps++
+			return w.exit()
+		default:
+			return false, unsupported("instruction %#02x", i.Opcode)
+		}
+	}
+	w.pc++
+	return false, err
+}
+
+// verify is the walk over the main program and the functions that stand for themselves.
+func (w *walk) verify() error {
+	if err := w.enter(0); err != nil {
+		return err
+	}
+	if err := w.globals(); err != nil {
+		return err
+	}
+	return w.stackDepths()
+}
+
+// globals verifies each global function that something calls, on its own: those that newly verified ones call too.
+func (w *walk) globals() error {
+	for again := true; again; {
+		again = false
+		for n := 1; n < len(w.subs); n++ {
+			s, sub := &w.in.Subprogs[n], &w.subs[n]
+			if !s.Global || sub.verified || !sub.called && !s.IsException {
+				continue
+			}
+			if err := w.enter(n); err != nil {
+				return err
+			}
+			sub.verified = true
+			w.line("Func#%d ('%s') is safe for any args that match its prototype", n, s.Name)
+			again = true
+		}
+	}
+	return nil
+}
+
+func lastLine(s string) string {
+	s = strings.TrimRight(s, "\n")
+	if i := strings.LastIndexByte(s, '\n'); i >= 0 {
+		return s[i+1:]
+	}
+	return s
+}
