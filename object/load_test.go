@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -339,4 +340,19 @@ func TestBigEndian(t *testing.T) {
 		_, err := object.Load(f, object.Options{})
 		require.ErrorContains(t, err, "not supported: a big-endian object")
 	}
+}
+
+// ciliumObjects are the objects that cilium/ebpf is tested with, from the module cache.
+func ciliumObjects(t testing.TB) []string {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/cilium/ebpf").Output()
+	if err != nil || strings.TrimSpace(string(dir)) == "" {
+		t.Skip("the sources of cilium/ebpf are not in the module cache: ", err)
+	}
+	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "testdata", "*-el.elf"))
+	require.NoError(t, err)
+	if len(files) == 0 {
+		t.Skip("cilium/ebpf's module has no testdata")
+	}
+	return files
 }

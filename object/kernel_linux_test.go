@@ -3,7 +3,6 @@ package object_test
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,21 +15,6 @@ import (
 	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/oracle"
 )
-
-// ciliumObjects are the objects that cilium/ebpf is tested with, from the module cache.
-func ciliumObjects(t testing.TB) []string {
-	t.Helper()
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/cilium/ebpf").Output()
-	if err != nil || strings.TrimSpace(string(dir)) == "" {
-		t.Skip("the sources of cilium/ebpf are not in the module cache: ", err)
-	}
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "testdata", "*-el.elf"))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("cilium/ebpf's module has no testdata")
-	}
-	return files
-}
 
 func kernel(t testing.TB) (*oracle.Kernel, object.Options) {
 	t.Helper()
