@@ -56,8 +56,6 @@ type Run struct {
 
 	// Trace gets what bpf_trace_printk prints, a call each. The bytes are valid during the call. Nil: it is lost.
 	Trace func(text []byte)
-	// Output gets what bpf_perf_event_output and its kin write, if the map has no reader for the CPU... see perf.go.
-	Output func(cpu int, record []byte)
 	// Kernel reads kernel memory for bpf_probe_read and its kin, where an address is not in the Space: it
 	// fills p, or says that it cannot. Nil: it cannot.
 	Kernel func(addr uint64, p []byte) bool
@@ -90,10 +88,18 @@ type Run struct {
 	// PerCPU is where the variable of a CPU is that the program knows by an address. Nil: all CPUs share it.
 	PerCPU func(variable uint64, cpu int) uint64
 
+	// FIB answers bpf_fib_lookup: it reads and writes the struct bpf_fib_lookup and returns a BPF_FIB_LKUP_RET_*, or an
+	// errno, negative. Nil: there are no routes.
+	FIB func(params []byte, flags uint32) int
+	// Timers has the timers; nil: Timers of the Run's own are made when a program asks for them.
+	Timers *Timers
+
 	// What follows is the engine's, who sets it before it calls a helper.
 
 	// Invoke calls the program's function at an address that a helper got as an ArgFunc.
 	Invoke func(fn uint64, args *[5]uint64) (uint64, error)
+	// Later gives a way to call the function after the run.
+	Later func(fn uint64) (Callback, error)
 	// Tail is what bpf_tail_call asks for: the engine looks at it after each call of it, and sets it to nil.
 	// Its type is that of the elements of a prog array.
 	Tail any
@@ -141,6 +147,17 @@ func (r *Run) Close() error {
 	}
 	*r = Run{}
 	return errors.Join(errs...)
+}
+
+// Finish ends what a program that did not run to its end has left behind: the spin lock that it held. Engines call it
+// after each run.
+func (r *Run) Finish() {
+	if r.lock != 0 {
+		if w := r.Space.Half(r.lock); w != nil {
+			w.Store(0)
+		}
+		r.lock = 0
+	}
 }
 
 // task is whom the run is on behalf of.
@@ -203,7 +220,7 @@ var (
 	errBadSize  = errors.New("not a size that memory can have")
 	errNoString = errors.New("no zero ends the string")
 	errWrongMap = errors.New("not a map of a type that the helper takes")
-	errNoPacket = errors.New("the run has no packet")
+	errNoPacket = errors.New("the run has no packet of that kind")
 	errRecord   = errors.New("not a record that was reserved")
 	errLock     = errors.New("not the lock that is held")
 	errDeadlock = errors.New("a lock is held already")

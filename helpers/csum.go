@@ -73,7 +73,7 @@ func replace(sum uint16, size uint64, from, to uint32) (uint16, bool) {
 
 // l3Replace is bpf_l3_csum_replace(skb, offset, from, to, size).
 func l3Replace(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -95,7 +95,7 @@ func l3Replace(c *Call) (uint64, error) {
 
 // l4Replace is bpf_l4_csum_replace(skb, offset, from, to, flags): the size, and how a checksum of zero is meant.
 func l4Replace(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -155,7 +155,7 @@ const (
 
 // csumUpdate is bpf_csum_update(skb, csum): only packets whose sum is known have one to update.
 func csumUpdate(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -169,7 +169,7 @@ func csumUpdate(c *Call) (uint64, error) {
 // csumLevel is bpf_csum_level(skb, what): how many checksums are known to be right: ask (0), one more (1), one less (2), none
 // (3).
 func csumLevel(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}

@@ -7,6 +7,8 @@ const (
 	esrch        maps.Errno = 3
 	enxio        maps.Errno = 6
 	erange       maps.Errno = 34
+	edeadlk      maps.Errno = 35
+	eafnosupport maps.Errno = 97
 	enametoolong maps.Errno = 36
 	enodata      maps.Errno = 61
 	eproto       maps.Errno = 71

@@ -134,7 +134,7 @@ func redirectMap(c *Call) (uint64, error) {
 
 // cloneRedirect is bpf_clone_redirect(skb, ifindex, flags): a copy of the packet goes to the device.
 func cloneRedirect(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}

@@ -19,17 +19,25 @@ const (
 	invalidateHash = 1 << 1
 )
 
-// packet is the packet of the run that a helper on r1 = context works on.
-func (c *Call) packet() (*Packet, error) {
-	if c.Run.Packet == nil {
-		return nil, &BadArg{1, errNoPacket}
+// skb is the packet of the run that a helper on r1 = struct __sk_buff works on.
+func (c *Call) skb() (*Packet, error) {
+	if p := c.Run.Packet; p != nil && !p.xdp {
+		return p, nil
 	}
-	return c.Run.Packet, nil
+	return nil, &BadArg{1, errNoPacket}
+}
+
+// xdpBuff is the packet of the run that a helper on r1 = struct xdp_md works on.
+func (c *Call) xdpBuff() (*Packet, error) {
+	if p := c.Run.Packet; p != nil && p.xdp {
+		return p, nil
+	}
+	return nil, &BadArg{1, errNoPacket}
 }
 
 // skbStore is bpf_skb_store_bytes(skb, offset, from, len, flags).
 func skbStore(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -54,7 +62,7 @@ func skbStore(c *Call) (uint64, error) {
 
 // skbLoad is bpf_skb_load_bytes(skb, offset, to, len): to is zeroed if the bytes are not there.
 func skbLoad(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -74,7 +82,7 @@ func skbLoad(c *Call) (uint64, error) {
 
 // skbLoadRelative is bpf_skb_load_bytes_relative(skb, offset, to, len, start): from the link (0) or network (1) header.
 func skbLoadRelative(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -102,7 +110,7 @@ func skbLoadRelative(c *Call) (uint64, error) {
 
 // skbPull is bpf_skb_pull_data(skb, len): all packets here are in one piece.
 func skbPull(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}

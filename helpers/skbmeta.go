@@ -23,7 +23,7 @@ var skbMetaFamily = map[int32]Func{
 
 // skbChangeType is bpf_skb_change_type(skb, type): of the types PACKET_HOST (0) to PACKET_OTHERHOST (3).
 func skbChangeType(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -43,7 +43,7 @@ func (p *Packet) setHash(h uint32, software, l4 bool) {
 func (p *Packet) clearHash() { p.setHash(0, false, false) }
 
 func setHash(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -52,7 +52,7 @@ func setHash(c *Call) (uint64, error) {
 }
 
 func hashInvalid(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -63,7 +63,7 @@ func hashInvalid(c *Call) (uint64, error) {
 // hashRecalc is bpf_get_hash_recalc(skb): a hash of addresses and ports. Linux's has a random key; this is the same
 // in every run.
 func hashRecalc(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -153,7 +153,7 @@ func (p *Packet) flowHash() (h uint32, l4 bool) {
 
 // ecnSetCE is bpf_skb_ecn_set_ce(skb): 1 if the packet says that it met congestion, as it did or does now.
 func ecnSetCE(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -185,7 +185,7 @@ func ecnSetCE(c *Call) (uint64, error) {
 
 // setTstamp is bpf_skb_set_tstamp(skb, time, clock): of the real-time (0), monotonic (1) or TAI (2) clock.
 func setTstamp(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}

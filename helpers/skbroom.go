@@ -55,7 +55,7 @@ func (p *Packet) done() (uint64, error) {
 
 // skbChangeTail is bpf_skb_change_tail(skb, len, flags): the packet is cut, or zeros are added.
 func skbChangeTail(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -78,7 +78,7 @@ func skbChangeTail(c *Call) (uint64, error) {
 
 // skbChangeHead is bpf_skb_change_head(skb, len, flags): zeros are added in front, where a link header is to be.
 func skbChangeHead(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -99,7 +99,7 @@ func skbChangeHead(c *Call) (uint64, error) {
 
 // skbChangeProto is bpf_skb_change_proto(skb, proto, flags): between IPv4 and IPv6; the program fills in the header.
 func skbChangeProto(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -149,7 +149,7 @@ const (
 
 // skbAdjustRoom is bpf_skb_adjust_room(skb, diff, mode, flags): room for headers of a tunnel is opened or closed.
 func skbAdjustRoom(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}

@@ -3,7 +3,8 @@ package helpers
 // families are the helpers that are simulated, by id: one map a file.
 var families = []map[int32]Func{
 	mapFamily, tailFamily, basicFamily, taskFamily, probeFamily, controlFamily, printFamily, skbBytesFamily, csumFamily,
-	skbMetaFamily, skbRoomFamily, xdpFamily, redirectFamily, sockFamily, dynptrFamily,
+	skbMetaFamily, skbRoomFamily, xdpFamily, redirectFamily, sockFamily, dynptrFamily, outputFamily, timerFamily,
+	routeFamily,
 }
 
 // reasons say why helpers that are not simulated are not, where there is more to say than that nobody wrote them.

@@ -12,7 +12,7 @@ const vlanLen = 4
 
 // vlanPush is bpf_skb_vlan_push(skb, proto, tci): a tag that is there already goes into the packet.
 func vlanPush(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}
@@ -42,7 +42,7 @@ func vlanPush(c *Call) (uint64, error) {
 
 // vlanPop is bpf_skb_vlan_pop(skb): the outermost tag goes; the next one comes out of the packet.
 func vlanPop(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.skb()
 	if err != nil {
 		return 0, err
 	}

@@ -22,7 +22,7 @@ const (
 
 // xdpAdjustHead is bpf_xdp_adjust_head(xdp, delta): the start of the packet moves, and metadata with it.
 func xdpAdjustHead(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.xdpBuff()
 	if err != nil {
 		return 0, err
 	}
@@ -41,7 +41,7 @@ func xdpAdjustHead(c *Call) (uint64, error) {
 
 // xdpAdjustMeta is bpf_xdp_adjust_meta(xdp, delta): the start of the metadata moves.
 func xdpAdjustMeta(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.xdpBuff()
 	if err != nil {
 		return 0, err
 	}
@@ -58,7 +58,7 @@ func xdpAdjustMeta(c *Call) (uint64, error) {
 
 // xdpAdjustTail is bpf_xdp_adjust_tail(xdp, delta): the end of the packet moves; what is added is zero.
 func xdpAdjustTail(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.xdpBuff()
 	if err != nil {
 		return 0, err
 	}
@@ -78,7 +78,7 @@ func xdpAdjustTail(c *Call) (uint64, error) {
 }
 
 func xdpLen(c *Call) (uint64, error) {
-	p, err := c.packet()
+	p, err := c.xdpBuff()
 	if err != nil {
 		return 0, err
 	}
@@ -87,7 +87,7 @@ func xdpLen(c *Call) (uint64, error) {
 
 // xdpSpan is the bytes that bpf_xdp_load_bytes and bpf_xdp_store_bytes name.
 func (c *Call) xdpSpan() (inPacket, mem []byte, e maps.Errno, err error) {
-	p, err := c.packet()
+	p, err := c.xdpBuff()
 	if err != nil {
 		return nil, nil, 0, err
 	}

@@ -27,6 +27,7 @@ type thread struct {
 	frames  [helpers.MaxFrames]frame
 	call    helpers.Call
 	invoke  func(fn uint64, args *[5]uint64) (uint64, error) // callback, bound once
+	later   func(fn uint64) (helpers.Callback, error)        // callLater, bound once
 	state   State
 	step    [3]code // the instruction that observe executes by itself, and where it goes: on, or where a jump leads
 }
@@ -41,7 +42,7 @@ type frame struct {
 
 func newThread() *thread {
 	t := new(thread)
-	t.invoke = t.callback
+	t.invoke, t.later = t.callback, t.callLater
 	return t
 }
 
@@ -57,10 +58,13 @@ func (t *thread) start(m *Machine, r *helpers.Run, insn int, args *[5]uint64) (r
 	t.frame()
 	t.call.Run = r
 	// A helper may run another program on the same Run: what it had is put back.
-	invoke, tail, calls := r.Invoke, r.Tail, r.TailCalls
-	r.Invoke, r.Tail, r.TailCalls = t.invoke, nil, 0
+	invoke, later, tail, calls := r.Invoke, r.Later, r.Tail, r.TailCalls
+	r.Invoke, r.Later, r.Tail, r.TailCalls = t.invoke, t.later, nil, 0
 	r0, err = t.loop(m, insn)
-	r.Invoke, r.Tail, r.TailCalls = invoke, tail, calls
+	r.Invoke, r.Later, r.Tail, r.TailCalls = invoke, later, tail, calls
+	if err != nil {
+		r.Finish()
+	}
 	t.run, t.m, t.call.Run = nil, nil, nil
 	return r0, err
 }
@@ -113,6 +117,16 @@ func (t *thread) callback(fn uint64, args *[5]uint64) (uint64, error) {
 	t.leave()
 	t.m, t.call.Args = m, saved
 	return r0, nil
+}
+
+// callLater is helpers.Run.Later.
+func (t *thread) callLater(fn uint64) (helpers.Callback, error) {
+	m := t.m
+	insn, ok := helpers.FuncInsn(fn)
+	if !ok || insn >= len(m.prog.Insns) {
+		return nil, fmt.Errorf("no function of the program at %#x", fn)
+	}
+	return func(r *helpers.Run, args *[5]uint64) (uint64, error) { return m.Call(r, insn, args) }, nil
 }
 
 const tooDeep = "the call stack of 8 frames is too deep"
