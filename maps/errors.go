@@ -21,10 +21,12 @@ const (
 	EFAULT     Errno = 14
 	EBUSY      Errno = 16
 	EEXIST     Errno = 17
+	ENODEV     Errno = 19
 	EINVAL     Errno = 22
 	ENOSPC     Errno = 28
-	EOPNOTSUPP Errno = 95
 	EOVERFLOW  Errno = 75
+	ENOTSOCK   Errno = 88
+	EOPNOTSUPP Errno = 95
 	ENOTSUPP   Errno = 524
 )
 
@@ -32,7 +34,8 @@ var errnoText = map[Errno]string{
 	EPERM: "operation not permitted", ENOENT: "no such file or directory", E2BIG: "argument list too long",
 	EBADF: "bad file descriptor", EAGAIN: "resource temporarily unavailable", ENOMEM: "cannot allocate memory",
 	EACCES: "permission denied", EFAULT: "bad address", EBUSY: "device or resource busy", EEXIST: "file exists",
-	EINVAL: "invalid argument", ENOSPC: "no space left on device", EOPNOTSUPP: "operation not supported",
+	EINVAL: "invalid argument", ENODEV: "no such device",
+	ENOTSOCK: "socket operation on non-socket", ENOSPC: "no space left on device", EOPNOTSUPP: "operation not supported",
 	EOVERFLOW: "value too large for defined data type", ENOTSUPP: "errno 524",
 }
 

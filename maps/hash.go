@@ -10,8 +10,11 @@ import (
 type HashMap struct{ *table }
 
 func newHash(c *common) (impl, error) {
-	t, err := newTable(c, c.spec.ValueSize)
-	return &HashMap{t}, err
+	t, err := newTable(c, c.spec.ValueSize, false)
+	if err != nil {
+		return nil, err
+	}
+	return &HashMap{t}, nil
 }
 
 // Layout tells where elements are and how to find them.
@@ -108,7 +111,7 @@ func (m *HashMap) trySet(hash uint32, cpu int, key, value []byte, flags uint64) 
 	m.replace(hash, prev, old, e)
 	m.linked(e, true)
 	m.linked(old, false)
-	m.give(old)
+	m.discard(old)
 	return nil
 }
 
@@ -150,8 +153,25 @@ func (m *HashMap) take1(key, value []byte) error {
 func (m *HashMap) unlink(hash uint32, prev, e memory.Addr) {
 	m.replace(hash, prev, e, 0)
 	m.linked(e, false)
-	m.give(e)
+	m.discard(e)
 	m.count.Add(-1)
+}
+
+// discard gives back what was in a bucket.
+func (m *HashMap) discard(e memory.Addr) {
+	if m.gone != nil {
+		m.gone(e)
+	}
+	m.give(e)
+}
+
+// each calls f for all elements of a map that nobody else uses.
+func (m *HashMap) each(f func(e memory.Addr)) {
+	for i := uint64(0); i <= uint64(m.layout.Mask); i++ {
+		for e := bucketHead(m.bucket(uint32(i)).Load()); e != 0; e = memory.Addr(m.word(e, atNext).Load()) {
+			f(e)
+		}
+	}
 }
 
 func (m *HashMap) readFrom(e memory.Addr, value []byte, flags uint64) {

@@ -10,6 +10,7 @@ type kind struct {
 	elem                uint32            // most bytes of key and value together; 0: any
 	extra               func(uint64) bool // whether map_extra is fine; nil: it must be 0
 	check               func(*Spec) error // what else matters; nil: nothing
+	notInner            bool              // cannot be in a map of maps, ENOTSUPP
 	create              func(*common) (impl, error)
 }
 
@@ -38,6 +39,7 @@ var (
 	any1       = between(1, math.MaxUint32)
 	wordOrTwo  = sizes{min: 4, max: 8, step: 4}
 	perCPUSize = upTo(32 << 10)
+	cgroupKey  = sizes{min: 8, max: 16, step: 8}
 	ringSize   = sizes{min: 4096, max: 1 << 31, step: 4096}
 )
 
@@ -50,6 +52,9 @@ const (
 	lruFlags  = NoCommonLRU | ZeroSeed | userFlags | progFlags
 )
 
+// maxLocal is the largest value of a local storage in Linux.
+const maxLocal = 65407
+
 // maxElement is what an element of a hash table of Linux may have in key and value.
 const maxElement = 4<<20 - 49
 
@@ -60,16 +65,52 @@ var kinds = [numTypes]*kind{
 		create: newHash},
 	Array: {key: word, value: upTo(math.MaxInt32), entries: any1, flags: fdFlags | progFlags | Mmapable | InnerMap,
 		create: newArray},
-	ProgArray:      {key: word, value: word, entries: any1, flags: fdFlags, create: newPrograms},
+	ProgArray:      {key: word, value: word, entries: any1, flags: fdFlags, notInner: true, create: newPrograms},
 	PerfEventArray: {key: word, value: word, entries: any1, flags: fdFlags | PreserveElems, create: newPerfArray},
 	PerCPUHash: {key: any1, value: perCPUSize, entries: upTo(1 << 31), elem: maxElement, flags: hashFlags,
 		create: newHash},
 	PerCPUArray: {key: word, value: perCPUSize, entries: any1, flags: userFlags | progFlags, create: newArray},
+	StackTrace: {key: word, value: between(8, 127*32), entries: any1, flags: fdFlags | StackBuildID,
+		check: checkStackTrace, create: newStackMap},
+	CgroupArray: {key: word, value: word, entries: any1, flags: fdFlags, create: newObjectArray},
 	LRUHash: {key: any1, value: any1, entries: upTo(1 << 31), elem: maxElement, flags: lruFlags | NUMANode,
 		check: checkLRU, create: newHash},
 	LRUPerCPUHash: {key: any1, value: perCPUSize, entries: upTo(1 << 31), elem: maxElement, flags: lruFlags,
 		check: checkLRU, create: newHash},
-	RingBuf: {key: none, value: none, entries: ringSize, flags: NUMANode, check: checkRing, create: newRingBuffer},
+	LPMTrie: {key: between(5, 260), value: between(1, 4194024), entries: any1, need: NoPrealloc,
+		flags: NoPrealloc | fdFlags | progFlags, create: newLPM},
+	ArrayOfMaps: {key: word, value: word, entries: any1, flags: fdFlags, create: newMapArray},
+	HashOfMaps: {key: any1, value: word, entries: upTo(1 << 31), elem: maxElement, flags: hashFlags | NUMANode,
+		create: newMapHash},
+	DevMap:   {key: word, value: wordOrTwo, entries: any1, flags: fdFlags, create: newDevices},
+	SockMap:  {key: word, value: wordOrTwo, entries: any1, flags: fdFlags, create: newObjectArray},
+	CPUMap:   {key: word, value: wordOrTwo, entries: upTo(256), flags: NUMANode, create: newDevices},
+	XSKMap:   {key: word, value: word, entries: any1, flags: fdFlags, create: newObjectArray},
+	SockHash: {key: upTo(512), value: wordOrTwo, entries: any1, flags: fdFlags, create: newObjectHash},
+	CgroupStorage: {key: cgroupKey, value: upTo(maxLocal), entries: none, flags: fdFlags | progFlags,
+		notInner: true, create: newCgroupLocal},
+	ReuseportSockArray: {key: word, value: wordOrTwo, entries: any1, flags: fdFlags | progFlags, create: newObjectArray},
+	PerCPUCgroupStorage: {key: cgroupKey, value: perCPUSize, entries: none, flags: fdFlags | progFlags,
+		notInner: true, create: newCgroupLocal},
+	Queue: {key: none, value: upTo(4 << 20), entries: any1, flags: fdFlags | progFlags, create: newQueue},
+	Stack: {key: none, value: upTo(4 << 20), entries: any1, flags: fdFlags | progFlags, create: newQueue},
+	SkStorage: {key: word, value: upTo(maxLocal), entries: none, flags: NoPrealloc | Clone, need: NoPrealloc,
+		create: newStorage},
+	DevMapHash: {key: word, value: wordOrTwo, entries: any1, flags: fdFlags, create: newDeviceHash},
+	StructOps:  {key: word, value: any1, entries: exactly(1), notInner: true, create: newStructOps},
+	RingBuf:    {key: none, value: none, entries: ringSize, flags: NUMANode, check: checkRing, create: newRingBuffer},
+	InodeStorage: {key: word, value: upTo(maxLocal), entries: none, flags: NoPrealloc | Clone, need: NoPrealloc,
+		create: newStorage},
+	TaskStorage: {key: word, value: upTo(maxLocal), entries: none, flags: NoPrealloc | Clone, need: NoPrealloc,
+		create: newStorage},
+	BloomFilter: {key: none, value: upTo(4 << 20), entries: any1, flags: fdFlags | ZeroSeed | progFlags,
+		extra: func(x uint64) bool { return x <= 15 }, create: newBloom},
+	UserRingBuf: {key: none, value: none, entries: ringSize, flags: NUMANode, check: checkRing,
+		create: newUserRingBuffer},
+	CgrpStorage: {key: word, value: upTo(maxLocal), entries: none, flags: NoPrealloc | Clone, need: NoPrealloc,
+		create: newStorage},
+	Arena: {key: none, value: none, entries: upTo(1 << 20), flags: Mmapable | SegvOnFault | NoUserConv, need: Mmapable,
+		extra: func(x uint64) bool { return x%ArenaPage == 0 }, create: newArena},
 }
 
 // Simulated lists the types that New can make.

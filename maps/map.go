@@ -68,6 +68,9 @@ type MapOfMaps interface {
 	PutMap(key []byte, inner Map, flags uint64) error
 	// GetMap is the inner map of key.
 	GetMap(key []byte) (Map, error)
+	// Reclaim lets go of inner maps that were replaced or removed. No program may be running that may have found one
+	// of them. Until then, or until Close, they stay.
+	Reclaim()
 }
 
 // At is the map whose handle is at addr, which may be anything, or nil.
@@ -135,7 +138,7 @@ func (c *common) Freeze() error {
 		return ErrReadOnly
 	}
 	if c.frozen.Swap(true) {
-		return EBUSY
+		return ErrFrozen
 	}
 	return nil
 }

@@ -38,6 +38,11 @@ func New(space *memory.Space, s *Spec, cpus int) (Map, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Type == ArrayOfMaps || s.Type == HashOfMaps {
+		if err := checkTemplate(s, cpus); err != nil {
+			return nil, err
+		}
+	}
 	c := &common{spec: *s, space: space, cpus: cpus, perCPU: s.Type.PerCPU()}
 	c.refs.Store(1)
 	c.setFields()
@@ -127,7 +132,7 @@ func memoryErrno(err error) Errno {
 // rights are those of programs on values.
 func (s *Spec) rights() memory.Rights {
 	switch {
-	case s.Flags&ReadOnlyProg != 0:
+	case s.Flags&ReadOnlyProg != 0, s.Type == DevMap, s.Type == DevMapHash:
 		return memory.Read
 	case s.Flags&WriteOnlyProg != 0:
 		return memory.Write

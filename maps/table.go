@@ -95,12 +95,16 @@ const slabBytes = 64 << 10
 // A table is the hash table that several types share: elements, buckets, and their locks.
 type table struct {
 	*common
-	layout   TableLayout
-	mem      unsafe.Pointer // of Addr 0
-	elemSize uint32
-	valSize  uint32 // bytes between values of the elements, if per CPU
-	fixed    bool   // elements are allocated beforehand
-	evicts   bool   // a new element takes the place of another if there is no room
+	layout    TableLayout
+	mem       unsafe.Pointer // of Addr 0
+	elemSize  uint32
+	valSize   uint32 // bytes between values of the elements, if per CPU
+	slabElems uint32 // of a slab
+	fixed     bool   // elements are allocated beforehand
+	evicts    bool   // a new element takes the place of another if there is no room
+	hidden    bool   // values are not for programs
+
+	gone func(e memory.Addr) // is called before an element that was in a bucket is given back; may be nil
 
 	count atomic.Int64
 	free  atomic.Uint64 // stack of free elements: count of pushes and pops in the high half, Addr in the low
@@ -115,9 +119,10 @@ type table struct {
 // A slab is a block of elements, and their per-CPU values.
 type slab struct{ elems, vals, count uint32 }
 
-func newTable(c *common, valueSize uint32) (*table, error) {
+// newTable makes a table with values of valueSize bytes, which programs may see unless they are hidden.
+func newTable(c *common, valueSize uint32, hidden bool) (*table, error) {
 	s := &c.spec
-	t := &table{common: c, mem: c.space.Pointer(0), fixed: s.Flags&NoPrealloc == 0}
+	t := &table{common: c, mem: c.space.Pointer(0), fixed: s.Flags&NoPrealloc == 0, hidden: hidden}
 	t.evicts = s.Type == LRUHash || s.Type == LRUPerCPUHash
 	l := &t.layout
 	l.KeySize, l.Key = s.KeySize, plainAt
@@ -151,7 +156,15 @@ func newTable(c *common, valueSize uint32) (*table, error) {
 		if c.perCPU {
 			n = min(n, max(8, slabBytes/(uint64(t.valSize)*uint64(c.cpus))))
 		}
-		t.layout.CPUStride = uint32(n) * t.valSize
+	}
+	t.slabElems = uint32(n)
+	if c.perCPU {
+		if n*uint64(t.valSize) > 1<<32-1 {
+			return nil, ErrNoMemory
+		}
+		l.CPUStride = t.slabElems * t.valSize
+	}
+	if !t.fixed {
 		return t, nil
 	}
 	return t, t.addSlab(n)
@@ -160,6 +173,15 @@ func newTable(c *common, valueSize uint32) (*table, error) {
 // addSlab makes n elements. t.grow is held, or t is not shared yet.
 func (t *table) addSlab(n uint64) error {
 	size := n * uint64(t.elemSize)
+	if t.hidden {
+		a, err := t.allocRaw(size, t.spec.Name)
+		if err != nil {
+			return err
+		}
+		t.slabs = append(t.slabs, slab{elems: uint32(a), count: uint32(n)})
+		t.used.Store(0)
+		return nil
+	}
 	if !t.perCPU {
 		e := memory.Elems{First: t.layout.Value, Stride: t.elemSize, Size: t.spec.ValueSize, Count: uint32(n), Lazy: true}
 		a, err := t.alloc(size, e)
@@ -187,7 +209,6 @@ func (t *table) addSlab(n uint64) error {
 	if err != nil {
 		return err
 	}
-	t.layout.CPUStride = uint32(per)
 	t.slabs = append(t.slabs, slab{elems: uint32(a), vals: uint32(v), count: uint32(n)})
 	t.used.Store(0)
 	return nil
@@ -321,7 +342,7 @@ func (t *table) fresh() memory.Addr {
 		if t.fixed {
 			return 0
 		}
-		n := uint64(t.layout.CPUStride / t.valSize)
+		n := uint64(t.slabElems)
 		if t.addSlab(n) != nil {
 			return 0
 		}
@@ -335,7 +356,7 @@ func (t *table) carve(s *slab) memory.Addr {
 	i := t.used.Load()
 	e := memory.Addr(s.elems + i*t.elemSize)
 	if !t.perCPU {
-		if t.spec.ValueSize != 0 {
+		if !t.hidden {
 			t.space.SetLive(e+memory.Addr(t.layout.Value), t.spec.ValueSize, t.spec.rights())
 		}
 	} else {

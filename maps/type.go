@@ -73,12 +73,16 @@ const (
 	NUMANode      = 1 << 2
 	ReadOnlyUser  = 1 << 3 // BPF_F_RDONLY
 	WriteOnlyUser = 1 << 4 // BPF_F_WRONLY
+	StackBuildID  = 1 << 5
 	ZeroSeed      = 1 << 6
 	ReadOnlyProg  = 1 << 7 // BPF_F_RDONLY_PROG
 	WriteOnlyProg = 1 << 8 // BPF_F_WRONLY_PROG
+	Clone         = 1 << 9
 	Mmapable      = 1 << 10
 	PreserveElems = 1 << 11
 	InnerMap      = 1 << 12
+	SegvOnFault   = 1 << 17
+	NoUserConv    = 1 << 18
 )
 
 // Flags of updates and lookups, BPF_*.
