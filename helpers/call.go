@@ -88,6 +88,14 @@ type Run struct {
 	// PerCPU is where the variable of a CPU is that the program knows by an address. Nil: all CPUs share it.
 	PerCPU func(variable uint64, cpu int) uint64
 
+	// Callers are the return addresses of the kernel's stack, and UserCallers of the task's, for bpf_get_stack: innermost
+	// first.
+	Callers, UserCallers []uint64
+	// Signal gets the numbers of bpf_send_signal; nil: they are lost.
+	Signal func(sig int)
+	// Seq gets what an iterator writes: valid during the call. Nil: it is lost.
+	Seq func(b []byte)
+
 	// FIB answers bpf_fib_lookup: it reads and writes the struct bpf_fib_lookup and returns a BPF_FIB_LKUP_RET_*, or an
 	// errno, negative. Nil: there are no routes.
 	FIB func(params []byte, flags uint32) int

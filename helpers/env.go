@@ -43,6 +43,8 @@ type Task struct {
 	Ancestors []uint64
 	// Addr is the address of its task_struct: what bpf_get_current_task returns.
 	Addr uint64
+	// Regs is the address of its struct pt_regs: what bpf_task_pt_regs returns.
+	Regs uint64
 }
 
 // Init is the task of an Env without one.

@@ -22,6 +22,10 @@ type Packet struct {
 	base  memory.Addr // what the Space gave, 0 if nothing
 	cap   uint32
 
+	// Tunnel is the struct bpf_tunnel_key of the tunnel that the packet came through; empty: none. TunnelOut is the one that
+	// the program chose for it with bpf_skb_set_tunnel_key.
+	Tunnel, TunnelOut []byte
+
 	meta, data, linear, end memory.Addr
 	// limit is how far end may go without another allocation; of XDP, at all.
 	limit memory.Addr

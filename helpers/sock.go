@@ -1,7 +1,5 @@
 package helpers
 
-import "github.com/skepbpf/skep/maps"
-
 // sockFamily are the helpers on sockets. A run knows one socket at most, that of its packet: looking for others finds
 // none, so what is done to those that were found is never called by a program that was verified.
 var sockFamily = map[int32]Func{
@@ -25,18 +23,8 @@ var sockFamily = map[int32]Func{
 	129: noCgroup,
 	79:  noCgroup, // bpf_skb_cgroup_id
 	83:  noCgroup,
-
-	20: noTunnel,                                                 // bpf_skb_get_tunnel_key
-	29: func(*Call) (uint64, error) { return fail(maps.ENOENT) }, // bpf_skb_get_tunnel_opt
 }
 
 func noSocket(*Call) (uint64, error) { return 0, nil }
 
 func noCgroup(*Call) (uint64, error) { return 0, nil }
-
-// noTunnel is bpf_skb_get_tunnel_key(skb, key, size, flags) of a packet that came through no tunnel.
-func noTunnel(c *Call) (uint64, error) {
-	b := c.mem(c.Args[1], uint32(c.Args[2]))
-	clear(b)
-	return fail(maps.EINVAL)
-}

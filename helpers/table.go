@@ -4,11 +4,42 @@ package helpers
 var families = []map[int32]Func{
 	mapFamily, tailFamily, basicFamily, taskFamily, probeFamily, controlFamily, printFamily, skbBytesFamily, csumFamily,
 	skbMetaFamily, skbRoomFamily, xdpFamily, redirectFamily, sockFamily, dynptrFamily, outputFamily, timerFamily,
-	routeFamily,
+	routeFamily, traceFamily, tunnelFamily,
 }
 
 // reasons say why helpers that are not simulated are not, where there is more to say than that nobody wrote them.
-var reasons = map[int32]string{}
+var reasons = makeReasons(map[string][]int32{
+	"there is no stack trace map yet":                            {27},
+	"there is no cgroup array map yet":                           {33, 37},
+	"there is no cgroup storage map yet":                         {81, 210, 211},
+	"there is no local storage map yet":                          {107, 108, 145, 146, 156, 157},
+	"there is no user ring buffer map yet":                       {209},
+	"there are no socket maps":                                   {52, 53, 60, 70, 71, 72, 82},
+	"sockets have no options":                                    {49, 57, 59, 64, 142, 143, 144},
+	"messages of sockets are not simulated":                      {61, 62, 63, 90, 91},
+	"sysctls are not simulated":                                  {101, 102, 103, 104},
+	"segment routing and light-weight tunnels are not simulated": {73, 74, 75, 76},
+	"infrared remote controls are not simulated":                 {77, 78, 92},
+	"SYN cookies are not simulated":                              {100, 110, 116, 204, 205, 206, 207},
+	"there is no kernel whose symbols or types to ask":           {149, 150, 167, 179},
+	"there are no files":                                         {147, 161, 193},
+	"a program may not make system calls here":                   {166, 168},
+	"there are no user mappings":                                 {180},
+	"IPsec is not simulated":                                     {66},
+	"there are no perf counters of programs":                     {56},
+	"packets have no options of tunnels":                         {30},
+	"packets are not given to sockets":                           {124},
+})
+
+func makeReasons(ids map[string][]int32) map[int32]string {
+	out := map[int32]string{}
+	for why, of := range ids {
+		for _, id := range of {
+			out[id] = why
+		}
+	}
+	return out
+}
 
 // table has the helpers by id.
 var table = makeTable()

@@ -24,15 +24,27 @@ func (r *Run) SetTestRun(data, ctx []byte) error {
 	if skb, _ := takesSKB(r.Type); skb {
 		return r.testSKB(data, ctx)
 	}
-	switch r.Type {
-	case linux.ProgTypeRawTracepoint, linux.ProgTypeRawTracepointWritable:
-		if len(data) > 0 {
-			return maps.EINVAL
-		}
-		// The arguments that are not given are zero.
-		return r.SetContext(append(make([]byte, 0, 96), ctx...)[:max(len(ctx), 96)])
+	if len(data) > 0 {
+		return maps.EINVAL
 	}
-	return r.SetContext(ctx)
+	// Of the other types Linux runs few for a test. Here what is not given is zero.
+	if err := r.context(max(uint32(len(ctx)), r.contextSize())); err != nil {
+		return err
+	}
+	copy(r.Context(), ctx)
+	return nil
+}
+
+// contextSize is the size of the context of programs of the Run's type; of those that are arguments, of as many as
+// functions have.
+func (r *Run) contextSize() uint32 {
+	const arguments = 12 * 8
+	k := linux.Kernel{Version: linux.V(6, 18)}
+	p := k.Prog(r.Type, r.AttachType, "")
+	if p == nil || p.Ctx().Size <= 0 {
+		return arguments
+	}
+	return uint32(p.Ctx().Size)
 }
 
 // testXDP is SetTestRun of XDP programs.

@@ -1,6 +1,8 @@
 package interp
 
 import (
+	"encoding/binary"
+
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/maps"
@@ -87,12 +89,44 @@ func (t *thread) slow(m *Machine, c *code, pc int) (ends bool, err error) {
 		if want == memory.Write {
 			base = c.dst
 		}
-		return false, t.badAccess(m, pc, r[base]+uint64(int64(c.off)), size, want)
+		addr := r[base] + uint64(int64(c.off))
+		if want == memory.Read && t.loadKernel(c, o, addr, size) {
+			return false, nil
+		}
+		return false, t.badAccess(m, pc, addr, size, want)
 	}
 	if isJump(o) {
 		return false, m.newTrap(pc, t.depth, outOfBudget, nil)
 	}
 	return false, m.newTrap(pc, t.depth, "operation "+o.Info().Name+" is not implemented", nil)
+}
+
+// loadKernel loads from an address of the kernel, as programs do through pointers that BTF describes: what is not there
+// reads as zero. It is false if the Run knows no kernel memory, or the address is none.
+func (t *thread) loadKernel(c *code, o isa.Op, addr uint64, size uint32) bool {
+	if t.run.Kernel == nil || addr < 1<<63 {
+		return false
+	}
+	b := t.kernel[:size]
+	if !t.run.Kernel(addr, b) {
+		clear(b)
+	}
+	var v uint64
+	switch size {
+	case 1:
+		v = uint64(b[0])
+	case 2:
+		v = uint64(binary.NativeEndian.Uint16(b))
+	case 4:
+		v = uint64(binary.NativeEndian.Uint32(b))
+	case 8:
+		v = binary.NativeEndian.Uint64(b)
+	}
+	if o == isa.LoadSX {
+		v = uint64(int64(v<<(64-size*8)) >> (64 - size*8))
+	}
+	t.regs[c.dst] = v
+	return true
 }
 
 // atomic executes an atomic read-modify-write.

@@ -29,6 +29,7 @@ type thread struct {
 	invoke  func(fn uint64, args *[5]uint64) (uint64, error) // callback, bound once
 	later   func(fn uint64) (helpers.Callback, error)        // callLater, bound once
 	state   State
+	kernel  [8]byte // scratch
 	step    [3]code // the instruction that observe executes by itself, and where it goes: on, or where a jump leads
 }
 
