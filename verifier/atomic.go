@@ -128,6 +128,9 @@ func (w *walk) loadPacket(i *isa.Insn) error {
 	}
 	w.clobber()
 	w.cur.reg(isa.R0).setUnknown()
+	if len(w.cur.frames) > 1 {
+		return w.endEarly(constReg(0), false)
+	}
 	w.pc++
 	return nil
 }

@@ -26,7 +26,6 @@ func (w *walk) enter(n int) error {
 	s.firstInsn, s.lastInsn = sub.Start, -1
 	w.cur, w.pc, w.prev = s, sub.Start, -1
 	w.inst = nil
-	w.log.regs, w.log.slots = 0, 0
 	w.log.fresh = false
 	w.log.lastLine = 0
 	w.buckets = make([]*checkpoint, len(w.insns))
@@ -68,6 +67,7 @@ func (w *walk) initFrame(f *frame, callsite, no, subprog int) {
 	*f = frame{stack: f.stack[:0], callsite: callsite, no: no, subprog: subprog}
 	f.regs[isa.R10] = ptrReg(ptrStack, 0)
 	f.regs[isa.R10].frame = uint8(no)
+	w.log.scratchAll()
 }
 
 // globalArgs makes R1 to R5 what the function's type says.

@@ -10,6 +10,14 @@ import (
 
 func constBits(v int64) domain.Tnum { return domain.TnumConst(uint64(v)) }
 
+// bitsText spells known bits as messages do: a number if all are known.
+func bitsText(t domain.Tnum) string {
+	if t.IsConst() {
+		return string(appendUnum(nil, t.Value))
+	}
+	return t.String()
+}
+
 func at(format string, n isa.Reg) string { return fmt.Sprintf(format, n) }
 
 // accessCtx is a load from or a store to the program's context.

@@ -84,16 +84,40 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	if err := w.result(&c); err != nil {
 		return err
 	}
-	if c.m != nil {
+	if c.m != nil && p.Args[0].Kind != helpers.ArgTimer {
 		t := linux.MapType(c.m.Type)
 		if m := w.k.Map(t); m == nil || !m.Accepts(id, w.prog) {
 			return w.refuse(einval, "helper-map", "cannot pass map_type %d into func %s#%d", c.m.Type, name, id)
 		}
 	}
+	if id == linux.HelperTailCall {
+		// The packet is as it was where the tail call fails, in the program itself: elsewhere nobody comes back.
+		if len(w.cur.frames) > 1 {
+			return w.endEarly(unknownReg(), true)
+		}
+		w.pc++
+		return nil
+	}
 	if p.Has(helpers.ChangesPacket) {
 		w.dropPackets()
 	}
+	w.pc++
 	return nil
+}
+
+// endEarly puts off what follows, for a function that may end at this instruction: it returns r0 to its caller.
+func (w *walk) endEarly(r0 reg, dropPackets bool) error {
+	if _, err := w.push(w.pc+1, w.pc); err != nil {
+		return err
+	}
+	if dropPackets {
+		w.dropPackets()
+	}
+	*w.cur.reg(isa.R0) = r0
+	fresh := w.log.fresh
+	err := w.leave()
+	w.log.fresh = fresh
+	return err
 }
 
 func helperText(id int32) string {
@@ -164,6 +188,10 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 	case linux.HelperForEachMapElem, linux.HelperFindVma, linux.HelperTimerSetCallback:
 		return w.pushCallback(c)
 	case linux.HelperLoop:
+		// The kernel may write the loop out, if R4 is zero whenever it comes here.
+		if err := w.inlineLoop(c); err != nil {
+			return err
+		}
 		// How often the callback runs is told by R1.
 		if err := w.mark(isa.R1); err != nil {
 			return err
@@ -186,6 +214,26 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 			return unsupported("bpf_set_retval in LSM programs")
 		}
 	}
+	return nil
+}
+
+// inlineLoop notes whether the flags of a bpf_loop are zero and its callback the same at every visit.
+func (w *walk) inlineLoop(c *call) error {
+	at := &w.at[w.pc]
+	if at.loopSeen && !at.loopInline {
+		return nil
+	}
+	zero := w.cur.reg(isa.R4).isNull()
+	if zero {
+		if err := w.mark(isa.R4); err != nil {
+			return err
+		}
+	}
+	at.loopInline = zero && (!at.loopSeen || at.loopSub == c.sub)
+	if !at.loopSeen {
+		at.loopSub = c.sub
+	}
+	at.loopSeen = true
 	return nil
 }
 

@@ -96,10 +96,10 @@ func (l *logger) insn(w *walk) {
 // insnState prints what has changed, behind the instruction if nothing came between.
 func (l *logger) insnState(w *walk, s *state) {
 	if l.insnEnd != 0 && l.insnEnd == len(l.b) {
-		const column = 40
+		const column, step = 40, 8
 		l.b = l.b[:len(l.b)-1]
-		at := max(l.insnLen+column/2, column)
-		for n := (at+column-1)/column*column - l.insnLen - 1; n > 0; n-- {
+		at := max(l.insnLen+step/2, column)
+		for n := (at+step-1)/step*step - l.insnLen - 1; n > 0; n-- {
 			l.b = append(l.b, ' ')
 		}
 		l.b = append(l.b, ';')
@@ -123,8 +123,13 @@ func (l *logger) source(w *walk, pc int) {
 	if n < 0 || n+1 == l.lastLine {
 		return
 	}
-	l.lastLine = n + 1
 	li := &w.p.Lines[n]
+	if l.lastLine > 0 {
+		if last := &w.p.Lines[l.lastLine-1]; last.File == li.File && last.Line == li.Line {
+			return // the same line goes on
+		}
+	}
+	l.lastLine = n + 1
 	l.b = append(l.b, "; "...)
 	l.b = append(l.b, strings.TrimLeft(li.Text, " \t\n\r\v\f")...)
 	l.b = append(l.b, " @ "...)

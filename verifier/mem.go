@@ -235,12 +235,12 @@ func (w *walk) aligned(r *reg, a *access) error {
 		const ip = 2 // what drivers put in front so that the IP header is aligned
 		at = at.Add(constBits(int64(ip + int(r.off) + a.off)))
 		if !at.Aligned(uint64(a.size)) {
-			return w.refuse(eacces, "misaligned", "misaligned packet access off %d+%s+%d+%d size %d", ip, r.num.Bits, r.off, a.off, a.size)
+			return w.refuse(eacces, "misaligned", "misaligned packet access off %d+%s+%d+%d size %d", ip, bitsText(r.num.Bits), r.off, a.off, a.size)
 		}
 		return nil
 	}
 	if !at.Add(constBits(int64(r.off) + int64(a.off))).Aligned(uint64(a.size)) {
-		return w.refuse(eacces, "misaligned", "misaligned %saccess off %s+%d+%d size %d", pointerNames[r.typ], r.num.Bits, r.off, a.off, a.size)
+		return w.refuse(eacces, "misaligned", "misaligned %saccess off %s+%d+%d size %d", pointerNames[r.typ], bitsText(r.num.Bits), r.off, a.off, a.size)
 	}
 	return nil
 }
@@ -316,7 +316,7 @@ func (w *walk) buffer(name string, b isa.Reg, r *reg, off, size int) error {
 		return w.refuse(eacces, "buffer-range", "R%d invalid %s buffer access: off=%d, size=%d", b, name, off, size)
 	}
 	if !r.num.IsConst() || r.num.Bits.Value != 0 {
-		return w.refuse(eacces, "buffer-variable", "R%d invalid variable buffer offset: off=%d, var_off=%s", b, off, r.num.Bits)
+		return w.refuse(eacces, "buffer-variable", "R%d invalid variable buffer offset: off=%d, var_off=%s", b, off, bitsText(r.num.Bits))
 	}
 	return nil
 }
@@ -430,7 +430,7 @@ func (w *walk) unmodified(n isa.Reg, r *reg, fixedOK bool) error {
 	case !fixedOK && r.off != 0:
 		return w.refuse(eacces, "pointer-modified", "dereference of modified %s ptr R%d off=%d disallowed", r.typeName(), n, r.off)
 	case !r.num.IsConst() || r.num.Bits.Value != 0:
-		return w.refuse(eacces, "pointer-variable", "variable %s access var_off=%s disallowed", r.typeName(), r.num.Bits)
+		return w.refuse(eacces, "pointer-variable", "variable %s access var_off=%s disallowed", r.typeName(), bitsText(r.num.Bits))
 	}
 	return nil
 }

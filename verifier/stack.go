@@ -39,11 +39,11 @@ func (w *walk) stackAccess(n isa.Reg, r *reg, off int, size int64, write bool) e
 			return w.refuse(errno, "stack-range", "invalid%s stack R%d off=%d size=%d", what, n, lo, size)
 		}
 		return w.refuse(errno, "stack-range", "invalid variable-offset%s stack R%d var_off=%s off=%d size=%d", what, n,
-			r.num.Bits, off, size)
+			bitsText(r.num.Bits), off, size)
 	}
 	f.grow(int(-lo))
 	s := &w.subs[f.subprog]
-	s.depth = max(s.depth, int(-lo))
+	s.depth = max(s.depth, (int(-lo)+slotSize-1)/slotSize*slotSize)
 	return nil
 }
 
@@ -174,7 +174,7 @@ func (w *walk) readStack(n isa.Reg, r *reg, off, size int, dst isa.Reg, hasDst b
 	}
 	if !hasDst {
 		return w.refuse(eacces, "stack-variable",
-			"variable offset stack pointer cannot be passed into helper function; var_off=%s off=%d size=%d", r.num.Bits, off, size)
+			"variable offset stack pointer cannot be passed into helper function; var_off=%s off=%d size=%d", bitsText(r.num.Bits), off, size)
 	}
 	if err := w.stackInitialised(n, r, off, int64(size), false, false, nil); err != nil {
 		return err
@@ -317,7 +317,7 @@ func (w *walk) stackInitialised(n isa.Reg, r *reg, off int, size int64, zeroOK, 
 			if r.num.IsConst() {
 				return w.refuse(eacces, "stack-read", "invalid read from stack R%d off %d+%d size %d", n, lo, at-lo, size)
 			}
-			return w.refuse(eacces, "stack-read", "invalid read from stack R%d var_off %s+%d size %d", n, r.num.Bits, at-lo, size)
+			return w.refuse(eacces, "stack-read", "invalid read from stack R%d var_off %s+%d size %d", n, bitsText(r.num.Bits), at-lo, size)
 		}
 		w.markRead(f.no, 1<<spi)
 	}

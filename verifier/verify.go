@@ -158,7 +158,8 @@ func (w *walk) prepare() *prepare.Fault {
 		return fault
 	}
 	w.in = in
-	w.strict, w.freq = p.Flags&flagStrictAlignment != 0, p.Flags&flagTestStateFreq != 0
+	w.strict = p.Flags&(flagStrictAlignment|flagAnyAlignment) == flagStrictAlignment
+	w.freq = p.Flags&flagTestStateFreq != 0
 	w.types = &kernelTypes{kernel: o.KernelBTF, refs: map[refKey]*btfRef{}}
 	w.at = make([]insnInfo, len(w.insns))
 	w.subs = make([]subInfo, len(in.Subprogs))
@@ -213,6 +214,7 @@ func (w *walk) mapOf(m *object.Map, index int) *mapInfo {
 // Program flags.
 const (
 	flagStrictAlignment = 1 << 0
+	flagAnyAlignment    = 1 << 1
 	flagTestStateFreq   = 1 << 3
 )
 

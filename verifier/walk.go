@@ -60,6 +60,9 @@ type insnInfo struct {
 	base      regType // memory access: type of pointer
 	baseFlags regFlags
 	baseSet   bool
+
+	loopSeen, loopInline bool // bpf_loop: walked before; may be written out so far
+	loopSub              int
 }
 
 // A pending is a branch that is to be walked.
@@ -267,7 +270,7 @@ func (w *walk) step() (done bool, err error) {
 			return false, w.mayGoto(i)
 		case isa.Call:
 			w.jumps++
-			err = w.callHelper(i)
+			return false, w.callHelper(i)
 		case isa.CallSub:
 			w.jumps++
 			return false, w.callSub(i)

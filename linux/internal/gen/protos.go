@@ -27,6 +27,13 @@ var laterTypes = map[string][]string{
 	"bpf_get_task_stack_sleepable_proto": {"*"},
 }
 
+// alsoWritten are arguments (from 1) whose memory 6.18 takes for written by the helper and 6.12 did not say so: each was
+// found by what the stack holds after a call.
+var alsoWritten = map[string]int{
+	"bpf_fib_lookup": 2, "bpf_sysctl_get_name": 2, "bpf_read_branch_records": 2, "bpf_d_path": 2, "bpf_snprintf_btf": 1,
+	"bpf_snprintf": 1,
+}
+
 func emitPrototypes(f *facts) (string, error) {
 	var b, index strings.Builder
 	b.WriteString("// prototypes are the prototypes by helper id; where a helper has several, the first that fits the program holds.\n")
@@ -70,7 +77,7 @@ func emitPrototypes(f *facts) (string, error) {
 func distinct(f *facts, name string, variants []variantFacts) ([]proto, error) {
 	var out []proto
 	for _, v := range variants {
-		text, err := protoText(v)
+		text, err := protoText(name, v)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -124,11 +131,14 @@ var tableTypes = map[string][]int{
 }
 
 // protoText is what is particular of a variant, as fields of a composite literal.
-func protoText(v variantFacts) (string, error) {
+func protoText(name string, v variantFacts) (string, error) {
 	var b strings.Builder
 	if len(v.Args) > 0 {
 		b.WriteString(", Args: [5]Arg{")
-		for _, a := range v.Args {
+		for i, a := range v.Args {
+			if alsoWritten[name] == i+1 {
+				a.Flags = append(slices.Clone(a.Flags), "MEM_WRITE")
+			}
 			kind, ok := argKinds[a.Base]
 			if !ok {
 				return "", fmt.Errorf("argument kind %s", a.Base)

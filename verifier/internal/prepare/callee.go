@@ -41,7 +41,7 @@ var plainProcessorID = []uint32{1, 8, 9, 13, 14, 15, 16, 18, 21, 22, 23, 25, 30,
 const processorIDHelper = 8
 
 // helperTable gives the facts about helpers for a program type.
-func helperTable(typ uint32) func(id int32) helperFacts {
+func helperTable(typ uint32, sleepable bool) func(id int32) helperFacts {
 	return func(id int32) helperFacts {
 		if id < 0 || int(id) >= len(helperArgs) {
 			return helperFacts{args: 5}
@@ -52,7 +52,9 @@ func helperTable(typ uint32) func(id int32) helperFacts {
 			f.callback = true
 		case 170:
 			f.async = true
-		case 67, 141, 148, 161, 166, 167, 168, 191, 193:
+		case 67, 141:
+			f.mightSleep = sleepable // then they get another prototype
+		case 148, 161, 166, 167, 168, 191, 193:
 			f.mightSleep = true
 		case 9, 10, 11, tailCallID, 13, 18, 19, 31, 38, 39, 43, 44, 50, 54, 63, 65, 73, 74, 75, 76, 90, 91, 143:
 			f.changesPacket = true

@@ -162,7 +162,7 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 	if o.KernelBTF != nil {
 		in.kernel = o.KernelBTF.Spec
 	}
-	in.helper = helperTable(p.Type)
+	in.helper = helperTable(p.Type, in.Sleepable)
 	in.kfunc = kfuncTable(p, o.KernelBTF)
 	for _, stage := range []func() *Fault{
 		in.checkAttributes, in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve,
