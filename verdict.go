@@ -70,6 +70,7 @@ func (v *Verdict) Log() string {
 type Explanation struct {
 	Code    string           // skep's stable name of the refusal, "" if it is none
 	Message string           // the kernel's wording, or what is not supported
+	Lines   []string         // the message with the lines that the kernel prints before its last one
 	Insn    int              // slot that is to blame, -1 if none
 	Line    *object.LineInfo // its source line, nil if unknown
 	Path    []*object.LineInfo
@@ -90,6 +91,7 @@ func (v *Verdict) Explain() *Explanation {
 		text := explain.Of(e.Code, e.Message)
 		x.Why, x.Help = text.Why, text.Help
 		x.Path = sourcePath(v.Program, e.Path)
+		x.Lines = messageLines(e)
 	case errors.As(v.Err, &u):
 		x.Message, x.Insn = u.Feature, u.Insn
 		x.Why = "This is not modelled yet, so there is no telling whether Linux accepts the program."
@@ -102,6 +104,27 @@ func (v *Verdict) Explain() *Explanation {
 	}
 	x.Line = lineAt(v.Program, x.Insn)
 	return x
+}
+
+// messageLines is the message of a refusal with what the log has before its last line: what comes after the last
+// instruction.
+func messageLines(e *verifier.Error) []string {
+	var out []string
+	for line := range strings.Lines(e.Log) {
+		line = strings.TrimRight(line, "\n")
+		switch head, _, ok := strings.Cut(line, ": "); {
+		case strings.HasPrefix(line, "processed "), strings.HasPrefix(line, "verification time "), strings.HasPrefix(line, "stack depth "):
+		case line == "", strings.HasPrefix(line, "; "), strings.HasPrefix(line, "from "), ok && strings.Trim(head, "0123456789") == "",
+			strings.HasPrefix(line, "func#"), strings.HasPrefix(line, "mark_precise: "), strings.HasPrefix(line, "frame "):
+			out = out[:0] // part of the walk: no message so far
+		default:
+			out = append(out, line)
+		}
+	}
+	if len(out) == 0 || out[len(out)-1] != e.Message {
+		return []string{e.Message} // the log is not of that form
+	}
+	return out
 }
 
 // made is why a program could not be made, without its name.

@@ -150,7 +150,14 @@ func verifyAll(c *object.Collection, opts *VerifyOptions) ([]*Verdict, error) {
 	return out, nil
 }
 
+// verifyProgram judges a program. As cilium/ebpf does, it asks a refused one again for the log, if there was none: that
+// has the lines of the message before the last.
 func verifyProgram(p *object.Program, opts *VerifyOptions) *Verdict {
-	proof, err := verifier.Verify(p, opts.verifier())
+	o := opts.verifier()
+	proof, err := verifier.Verify(p, o)
+	if refused := (*verifier.Error)(nil); o.LogLevel == 0 && errors.As(err, &refused) {
+		o.LogLevel = verifier.LogErrors
+		_, err = verifier.Verify(p, o)
+	}
 	return &Verdict{Name: p.Name, Section: p.Section, Program: p, Proof: proof, Err: err}
 }

@@ -15,7 +15,10 @@ import (
 )
 
 // A textPrinter prints verdicts for people. Errors of its writer are not looked at: there is nobody to tell.
-type textPrinter struct{ w io.Writer }
+type textPrinter struct {
+	w   io.Writer
+	log bool // print the logs, too
+}
 
 func (p *textPrinter) printf(format string, args ...any) { fmt.Fprintf(p.w, format, args...) }
 
@@ -30,7 +33,7 @@ func (p *textPrinter) object(o *verifiedObject, named bool) {
 }
 
 func (p *textPrinter) verdict(v *skep.Verdict) {
-	if log := v.Log(); log != "" {
+	if log := v.Log(); log != "" && p.log {
 		p.printf("%s", log)
 		if !strings.HasSuffix(log, "\n") {
 			p.printf("\n")
@@ -45,11 +48,17 @@ func (p *textPrinter) verdict(v *skep.Verdict) {
 		return
 	}
 	x := v.Explain()
-	msg := x.Message
-	if msg == "" {
-		msg = x.Code
+	switch {
+	case len(x.Lines) > 1:
+		p.printf("%-11s %s (%s):\n", verdictName(v), v.Name, kind)
+		for _, l := range x.Lines {
+			p.printf("    %s\n", l)
+		}
+	case x.Message == "":
+		p.printf("%-11s %s (%s): %s\n", verdictName(v), v.Name, kind, x.Code)
+	default:
+		p.printf("%-11s %s (%s): %s\n", verdictName(v), v.Name, kind, x.Message)
 	}
-	p.printf("%-11s %s (%s): %s\n", verdictName(v), v.Name, kind, msg)
 	p.place(v, x)
 	p.wrapped("why", x.Why)
 	p.wrapped("help", x.Help)

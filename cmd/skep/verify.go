@@ -71,12 +71,12 @@ func verify(in io.Reader, out, errs io.Writer, f *verifyFlags, paths []string) e
 			}
 		}
 		if f.format == "text" {
-			p := textPrinter{w: out}
+			p := textPrinter{w: out, log: f.level != 0}
 			p.object(&o, len(paths) > 1)
 		}
 	}
 	if f.format == "json" {
-		if err := writeJSON(out, k, objects); err != nil {
+		if err := writeJSON(out, k, objects, f.level != 0); err != nil {
 			return err
 		}
 	}
@@ -143,6 +143,7 @@ type (
 		Code    string    `json:"code,omitempty"`
 		Errno   int       `json:"errno,omitempty"`
 		Message string    `json:"message,omitempty"`
+		Lines   []string  `json:"lines,omitempty"` // of the message, where there are several
 		Insn    *int      `json:"insn,omitempty"`
 		File    string    `json:"file,omitempty"`
 		Line    uint32    `json:"line,omitempty"`
@@ -161,7 +162,7 @@ type (
 	}
 )
 
-func writeJSON(w io.Writer, k *linux.Kernel, objects []verifiedObject) error {
+func writeJSON(w io.Writer, k *linux.Kernel, objects []verifiedObject, logs bool) error {
 	r := jsonReport{Kernel: k.Version.String(), Objects: []jsonObject{}}
 	for _, o := range objects {
 		j := jsonObject{Path: o.Path, Programs: []jsonVerdict{}}
@@ -169,7 +170,11 @@ func writeJSON(w io.Writer, k *linux.Kernel, objects []verifiedObject) error {
 			j.Error = o.err.Error()
 		}
 		for _, v := range o.verdicts {
-			j.Programs = append(j.Programs, jsonOf(v))
+			jv := jsonOf(v)
+			if logs {
+				jv.Log = v.Log()
+			}
+			j.Programs = append(j.Programs, jv)
 		}
 		r.Objects = append(r.Objects, j)
 	}
@@ -180,7 +185,7 @@ func writeJSON(w io.Writer, k *linux.Kernel, objects []verifiedObject) error {
 }
 
 func jsonOf(v *skep.Verdict) jsonVerdict {
-	j := jsonVerdict{Name: v.Name, Section: v.Section, Verdict: verdictName(v), Log: v.Log()}
+	j := jsonVerdict{Name: v.Name, Section: v.Section, Verdict: verdictName(v)}
 	if v.Program != nil {
 		c := v.Cost()
 		j.Type = linux.ProgType(v.Program.Type).String()
@@ -191,6 +196,9 @@ func jsonOf(v *skep.Verdict) jsonVerdict {
 	}
 	if x := v.Explain(); x != nil {
 		j.Code, j.Message, j.Why, j.Help = x.Code, x.Message, x.Why, x.Help
+		if len(x.Lines) > 1 {
+			j.Lines = x.Lines
+		}
 		if x.Insn >= 0 {
 			j.Insn = &x.Insn
 		}
