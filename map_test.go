@@ -40,7 +40,7 @@ map events perf_event_array key=4 value=4 entries=4
 `
 
 func TestMapErrors(t *testing.T) {
-	m := open(t, mapsText, &skep.Options{AllowUnverified: true}).Maps["hash"]
+	m := open(t, mapsText, nil).Maps["hash"]
 	require.Equal(t, ebpf.Hash, m.Type())
 	require.Equal(t, "Hash(hash)", m.String())
 
@@ -81,7 +81,7 @@ func TestMapErrors(t *testing.T) {
 }
 
 func TestMapIterate(t *testing.T) {
-	c := open(t, mapsText, &skep.Options{AllowUnverified: true})
+	c := open(t, mapsText, nil)
 	m := c.Maps["hash"]
 	want := map[uint32]uint64{1: 10, 2: 20, 3: 30}
 	for k, v := range want {
@@ -116,7 +116,7 @@ func TestMapIterate(t *testing.T) {
 }
 
 func TestPerCPU(t *testing.T) {
-	m := open(t, mapsText, &skep.Options{AllowUnverified: true, CPUs: 3}).Maps["percpu"]
+	m := open(t, mapsText, &skep.Options{CPUs: 3}).Maps["percpu"]
 	require.Equal(t, 3, m.CPUs())
 	require.NoError(t, m.Put(uint32(1), []uint32{1, 2, 3}))
 	var got []uint32
@@ -135,7 +135,7 @@ func TestPerCPU(t *testing.T) {
 
 // TestMarshal encodes and decodes keys and values of all kinds that cilium/ebpf takes.
 func TestMarshal(t *testing.T) {
-	m := open(t, mapsText, &skep.Options{AllowUnverified: true}).Maps["hash"]
+	m := open(t, mapsText, nil).Maps["hash"]
 	type pair struct{ A, B uint32 }
 	require.NoError(t, m.Put("abcd", pair{1, 2}))
 	var p pair

@@ -41,7 +41,7 @@ drop:
 `
 
 func TestRun(t *testing.T) {
-	c := open(t, counter, &skep.Options{AllowUnverified: true})
+	c := open(t, counter, nil)
 	p, counts := c.Programs["counter"], c.Maps["counts"]
 	require.Equal(t, "XDP(counter)", p.String())
 	in := make([]byte, 20)
@@ -76,7 +76,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunsAtOnce(t *testing.T) {
-	c := open(t, counter, &skep.Options{AllowUnverified: true, CPUs: 2})
+	c := open(t, counter, &skep.Options{CPUs: 2})
 	const goroutines, runs = 8, 50
 	var wg sync.WaitGroup
 	for range goroutines {
@@ -103,7 +103,7 @@ func TestTrap(t *testing.T) {
 }
 
 func TestContext(t *testing.T) {
-	c := open(t, "prog sched_cls\nr0 = *(u32 *)(r1 +8)\nr2 = *(u32 *)(r1 +48)\nr2 += 1\n*(u32 *)(r1 +48) = r2\nexit\n", &skep.Options{AllowUnverified: true})
+	c := open(t, "prog sched_cls\nr0 = *(u32 *)(r1 +8)\nr2 = *(u32 *)(r1 +48)\nr2 += 1\n*(u32 *)(r1 +48) = r2\nexit\n", nil)
 	ctx := make([]byte, 192)
 	ctx[8], ctx[48] = 42, 7
 	out := make([]byte, 192)
@@ -141,7 +141,7 @@ out:
 `
 
 func TestReaders(t *testing.T) {
-	c := open(t, writer, &skep.Options{AllowUnverified: true})
+	c := open(t, writer, nil)
 	ring, err := skep.NewRingReader(c.Maps["ring"])
 	require.NoError(t, err)
 	perf, err := skep.NewPerfReader(c.Maps["events"], 4096)
@@ -182,7 +182,7 @@ license GPL
 	r0 = 2
 	exit
 `
-	c := open(t, text, &skep.Options{AllowUnverified: true, Trace: &out})
+	c := open(t, text, &skep.Options{Trace: &out})
 	_, _, err := c.Programs["program"].Test(make([]byte, 14))
 	require.NoError(t, err)
 	require.Contains(t, out.String(), "42")
@@ -201,8 +201,8 @@ func TestCollectionErrors(t *testing.T) {
 }
 
 func TestMapReplacements(t *testing.T) {
-	a := open(t, counter, &skep.Options{AllowUnverified: true, CPUs: 2})
-	b := open(t, counter, &skep.Options{AllowUnverified: true, MapReplacements: map[string]*skep.Map{"counts": a.Maps["counts"]}})
+	a := open(t, counter, &skep.Options{CPUs: 2})
+	b := open(t, counter, &skep.Options{MapReplacements: map[string]*skep.Map{"counts": a.Maps["counts"]}})
 	_, _, err := b.Programs["counter"].Test(make([]byte, 14))
 	require.NoError(t, err)
 	var n uint64
@@ -213,7 +213,7 @@ func TestMapReplacements(t *testing.T) {
 	_, _, err = b.Programs["counter"].Test(make([]byte, 14))
 	require.NoError(t, err)
 
-	other := open(t, strings.ReplaceAll(counter, "value=8", "value=16"), &skep.Options{AllowUnverified: true})
-	_, err = skep.OpenCollection(strings.NewReader(counter), &skep.Options{AllowUnverified: true, MapReplacements: other.Maps})
+	other := open(t, strings.ReplaceAll(counter, "value=8", "value=16"), nil)
+	_, err = skep.OpenCollection(strings.NewReader(counter), &skep.Options{MapReplacements: other.Maps})
 	require.ErrorIs(t, err, ebpf.ErrMapIncompatible)
 }

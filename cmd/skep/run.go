@@ -95,7 +95,12 @@ func runProgram(in io.Reader, out, errs io.Writer, f *runFlags, path string) err
 	if err != nil {
 		return err
 	}
-	runErr := runAll(out, p, packets, ctx, f)
+	readers, err := readersOf(c)
+	if err != nil {
+		return err
+	}
+	defer readers.close()
+	runErr := runAll(out, p, packets, ctx, f, readers)
 	if !f.noMaps {
 		printMaps(out, c)
 	}
@@ -202,7 +207,7 @@ func contextOf(p *skep.Program, k *linux.Kernel, text string) (any, error) {
 }
 
 // runAll runs the program on each packet and prints what becomes of it.
-func runAll(out io.Writer, p *skep.Program, packets [][]byte, ctx any, f *runFlags) error {
+func runAll(out io.Writer, p *skep.Program, packets [][]byte, ctx any, f *runFlags, readers readers) error {
 	failed := 0
 	for i, data := range packets {
 		o := skep.RunOptions{Data: data, Context: ctx, Repeat: f.repeat, CPU: f.cpu, DataOut: []byte{}}
@@ -214,12 +219,14 @@ func runAll(out io.Writer, p *skep.Program, packets [][]byte, ctx any, f *runFla
 		if err != nil {
 			fmt.Fprintf(out, "%s: %v\n", what, err)
 			failed++
+			readers.print(out)
 			continue
 		}
 		fmt.Fprintf(out, "%s: %s\n", what, resultText(p, ret))
 		if data != nil && !bytes.Equal(data, o.DataOut) {
 			fmt.Fprintf(out, "    now %d bytes: %s\n", len(o.DataOut), hex.EncodeToString(o.DataOut))
 		}
+		readers.print(out)
 	}
 	if failed > 0 {
 		return &exit{exitRefused, fmt.Errorf("%d of %d runs ended with an error", failed, len(packets))}

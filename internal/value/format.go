@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -53,6 +54,10 @@ func format(s *strings.Builder, t btf.Type, b []byte, depth int) bool {
 	if depth > deepest {
 		return false
 	}
+	if text := network(t, b); text != "" {
+		s.WriteString(text)
+		return true
+	}
 	switch t := btf.UnderlyingType(t).(type) {
 	case *btf.Int:
 		s.WriteString(integer(t, b))
@@ -83,6 +88,25 @@ func format(s *strings.Builder, t btf.Type, b []byte, depth int) bool {
 		return false
 	}
 	return true
+}
+
+// network gives addresses and numbers in network order, which types of Linux name as such; "" for other types.
+func network(t btf.Type, b []byte) string {
+	for range deepest {
+		switch name := t.TypeName(); {
+		case name == "__be16" && len(b) == 2:
+			return strconv.Itoa(int(binary.BigEndian.Uint16(b)))
+		case (name == "__be32" || name == "in_addr") && len(b) == 4, name == "in6_addr" && len(b) == 16:
+			a, _ := netip.AddrFromSlice(b)
+			return a.String()
+		}
+		d, ok := t.(*btf.Typedef)
+		if !ok {
+			break
+		}
+		t = d.Type
+	}
+	return ""
 }
 
 func integer(t *btf.Int, b []byte) string {

@@ -23,6 +23,11 @@ func TestFormat(t *testing.T) {
 	require.Equal(t, `{.a = 5, .b = -1, .flag = 6, .name = "hi"}`, Format(s, b))
 	require.Equal(t, "{1, 2}", Format(&btf.Array{Index: u32, Type: u32, Nelems: 2}, []byte{1, 0, 0, 0, 2, 0, 0, 0}))
 	require.Equal(t, "B", Format(&btf.Enum{Size: 4, Values: []btf.EnumValue{{Name: "A", Value: 0}, {Name: "B", Value: 1}}}, []byte{1, 0, 0, 0}))
+	be := &btf.Struct{Size: 6, Members: []btf.Member{
+		{Name: "address", Type: &btf.Typedef{Name: "__be32", Type: u32}},
+		{Name: "port", Type: &btf.Typedef{Name: "__be16", Type: i16}, Offset: 32},
+	}}
+	require.Equal(t, "{.address = 192.0.2.1, .port = 23}", Format(be, []byte{192, 0, 2, 1, 0, 23}))
 	require.Equal(t, "7", Format(nil, []byte{7, 0}))
 	require.Equal(t, "010203", Format(nil, []byte{1, 2, 3}))
 	require.Equal(t, "1", Format(s, []byte{1}), "bytes that do not fit the type")
