@@ -116,6 +116,7 @@ type Run struct {
 
 	stack   memory.Addr // what to free
 	packet  *Packet     // kept for reuse
+	sock    memory.Addr
 	ctx     memory.Addr
 	ctxCap  uint32
 	lock    memory.Addr        // the spin lock held
@@ -145,7 +146,7 @@ func NewRun(space *memory.Space, env *Env) (*Run, error) {
 // Close frees what the Run has in the Space: stack, context, packet.
 func (r *Run) Close() error {
 	var errs []error
-	for _, a := range []memory.Addr{r.stack, r.ctx} {
+	for _, a := range []memory.Addr{r.stack, r.ctx, r.sock} {
 		if a != 0 {
 			errs = append(errs, r.Space.Free(a))
 		}

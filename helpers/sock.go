@@ -1,5 +1,11 @@
 package helpers
 
+import (
+	"encoding/binary"
+
+	"github.com/skepbpf/skep/memory"
+)
+
 // sockFamily are the helpers on sockets. A run knows one socket at most, that of its packet: looking for others finds
 // none, so what is done to those that were found is never called by a program that was verified.
 var sockFamily = map[int32]Func{
@@ -28,3 +34,41 @@ var sockFamily = map[int32]Func{
 func noSocket(*Call) (uint64, error) { return 0, nil }
 
 func noCgroup(*Call) (uint64, error) { return 0, nil }
+
+// A Sock is a socket as programs see it, struct bpf_sock. Addresses and DstPort are in network order, SrcPort is in the
+// host's.
+type Sock struct {
+	BoundDevIf, Family, Type, Protocol, Mark, Priority uint32
+	SrcIP4                                             uint32
+	SrcIP6                                             [4]uint32
+	SrcPort                                            uint32
+	DstPort                                            uint16
+	DstIP4                                             uint32
+	DstIP6                                             [4]uint32
+	State                                              uint32
+	RxQueueMapping                                     int32
+}
+
+// sizeSock is the size of a struct bpf_sock.
+const sizeSock = 80
+
+// Socket puts the socket of the Run into the Space, in place of the one before, and gives its address: for SKB.Sock, or
+// for contexts that have a socket.
+func (r *Run) Socket(s *Sock) (memory.Addr, error) {
+	if r.sock == 0 {
+		a, err := r.Space.Alloc(sizeSock, memory.Kernel, memory.Read, "socket")
+		if err != nil {
+			return 0, err
+		}
+		r.sock = a
+	}
+	words := [...]uint32{s.BoundDevIf, s.Family, s.Type, s.Protocol, s.Mark, s.Priority, s.SrcIP4,
+		s.SrcIP6[0], s.SrcIP6[1], s.SrcIP6[2], s.SrcIP6[3], s.SrcPort, 0, s.DstIP4,
+		s.DstIP6[0], s.DstIP6[1], s.DstIP6[2], s.DstIP6[3], s.State, uint32(s.RxQueueMapping)}
+	b := r.Space.Bytes(r.sock, sizeSock)
+	for i, w := range words {
+		binary.NativeEndian.PutUint32(b[4*i:], w)
+	}
+	binary.NativeEndian.PutUint16(b[48:], s.DstPort)
+	return r.sock, nil
+}

@@ -97,6 +97,13 @@ func (r *Run) testSKB(data, ctx []byte) error {
 		}
 	}
 	md.addresses(data)
+	const closed = 7 // the state of a socket that nobody has used
+	sock, err := r.Socket(&Sock{Family: md.Family, SrcIP4: md.LocalIP4, SrcIP6: md.LocalIP6, DstIP4: md.RemoteIP4,
+		DstIP6: md.RemoteIP6, State: closed, RxQueueMapping: -1})
+	if err != nil {
+		return err
+	}
+	md.Sock = uint64(sock)
 	if err := r.SetSKB(data, &md); err != nil {
 		return fmt.Errorf("%w: %w", maps.EINVAL, err)
 	}

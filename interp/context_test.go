@@ -74,3 +74,35 @@ func TestKernelContexts(t *testing.T) {
 		})
 	}
 }
+
+// TestKernelSock compares the socket of a test run with the running kernel's.
+func TestKernelSock(t *testing.T) {
+	k := kernel(t)
+	r := rand.New(rand.NewPCG(3, 3))
+	for _, typ := range []linux.ProgType{linux.ProgTypeSchedCLS, linux.ProgTypeCGroupSKB} {
+		p := script(typ, nil, nil, nil, 1)
+		insns := slices.Clone(p.Insns[:len(p.Insns)-2])
+		body := []isa.Insn{isa.BinaryReg(isa.Mov, 8, 7, 0)}
+		lk := &linux.Kernel{Version: linux.V(6, 18)}
+		for off := 0; off < 80; off += 4 {
+			if kind, ok := lk.PtrAccess(linux.ObjectSock, off, 4, linux.Load); ok && kind == linux.FieldScalar {
+				body = append(body, isa.LoadMem(4, 0, 7, int16(off)), isa.StoreMem(4, 8, int16(off), 0))
+			}
+		}
+		insns = append(insns, isa.LoadMem(8, 1, 6, 168), isa.Binary(isa.Mov, 8, 0, 0), isa.Branch(isa.Jeq, 8, 1, 0, int16(len(body)+3)))
+		insns = append(insns, isa.CallHelper(linux.HelperID("sk_fullsock")), isa.Branch(isa.Jeq, 8, 0, 0, int16(len(body)+1)))
+		insns = append(append(insns, body...), isa.Binary(isa.Mov, 8, 0, 1))
+		p.Insns = append(insns, isa.Return())
+		for i := range 20 {
+			data := packet(r, 64+i)
+			there := runThere(t, k, p, data, nil)
+			if there.refused {
+				t.Logf("%v: %v", typ, there.err)
+				break
+			}
+			if d := runHere(t, p, data, nil).difference(there, typ); d != "" {
+				t.Fatalf("%v, %x: %s", typ, data[12:34], d)
+			}
+		}
+	}
+}
