@@ -125,7 +125,6 @@ func (m *ArrayMap) get(key, value []byte, flags uint64) error {
 	if m.at(0, key) == 0 {
 		return ErrKeyNotExist
 	}
-	clear(value)
 	m.eachCPU(value, func(cpu int, v []byte) { m.read(v, m.at(cpu, key), flags) })
 	return nil
 }

@@ -45,7 +45,7 @@ func (m *CgroupLocal) Attach(cgroup uint64, attach uint32) error {
 		return ErrNoMemory
 	}
 	for cpu := range max(1, int(m.pool.each/m.pool.stride)) {
-		clear(m.space.Bytes(m.pool.at(a, cpu), m.spec.ValueSize))
+		clear(m.space.Bytes(m.pool.at(a, cpu), roundUp(m.spec.ValueSize, 8)))
 	}
 	m.elems[key] = a
 	m.keys = append(m.keys, key)
@@ -91,7 +91,6 @@ func (m *CgroupLocal) get(key, value []byte, flags uint64) error {
 	if a == 0 {
 		return ErrKeyNotExist
 	}
-	clear(value)
 	m.eachCPU(value, func(cpu int, v []byte) { m.read(v, m.pool.at(a, cpu), flags) })
 	return nil
 }

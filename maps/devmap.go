@@ -150,7 +150,7 @@ func (m *DeviceHash) Range(cpu int, f func(key []byte, value memory.Addr) bool) 
 
 func (m *DeviceHash) put(key, value []byte, flags uint64) error {
 	first := binary.NativeEndian.Uint32(value)
-	if first == 0 {
+	if first == 0 || flags > Exist {
 		return ErrInvalid
 	}
 	if m.Accept != nil {
@@ -158,7 +158,7 @@ func (m *DeviceHash) put(key, value []byte, flags uint64) error {
 			return err
 		}
 	}
-	return m.set(0, key, value, flags)
+	return m.set(0, key, value, flags&NoExist) // Linux does not insist on Exist
 }
 
 func (m *DeviceHash) take(key, value []byte) error { return ErrNotSupported }

@@ -92,7 +92,7 @@ func (m *HashMap) trySet(hash uint32, cpu int, key, value []byte, flags uint64) 
 	m.word(e, atHash).Store(^hash)
 	if m.perCPU {
 		for c := range m.cpus {
-			clear(m.space.Bytes(m.value(c, e), m.spec.ValueSize))
+			clear(m.space.Bytes(m.value(c, e), roundUp(m.spec.ValueSize, 8)))
 		}
 		m.writeTo(e, cpu, value, 0)
 	} else {
@@ -175,7 +175,6 @@ func (m *HashMap) each(f func(e memory.Addr)) {
 }
 
 func (m *HashMap) readFrom(e memory.Addr, value []byte, flags uint64) {
-	clear(value)
 	m.eachCPU(value, func(cpu int, v []byte) { m.read(v, m.value(cpu, e), flags) })
 }
 

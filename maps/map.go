@@ -162,10 +162,13 @@ func (c *common) mayWrite() error {
 }
 
 func (c *common) Get(key, value []byte, flags uint64) error {
+	if flags&^Lock != 0 {
+		return ErrInvalid // before the rights are looked at, as in Linux
+	}
 	if err := c.mayRead(); err != nil {
 		return err
 	}
-	if len(key) != int(c.spec.KeySize) || len(value) != c.ValueBytes() || flags&^Lock != 0 || !c.lockable(flags) {
+	if len(key) != int(c.spec.KeySize) || len(value) != c.ValueBytes() || !c.lockable(flags) {
 		return ErrInvalid
 	}
 	return c.self.get(key, value, flags)
@@ -298,7 +301,8 @@ func (c *common) setFields() {
 	}
 }
 
-// eachCPU splits a value as user space sees it into those of the CPUs; of other maps there is one.
+// eachCPU splits a value as user space sees it into those of the CPUs, which have a multiple of 8 bytes; of other maps
+// there is one.
 func (c *common) eachCPU(value []byte, f func(cpu int, v []byte)) {
 	if !c.perCPU {
 		f(0, value)
@@ -306,8 +310,7 @@ func (c *common) eachCPU(value []byte, f func(cpu int, v []byte)) {
 	}
 	stride := int(roundUp(c.spec.ValueSize, 8))
 	for cpu := range c.cpus {
-		v := value[cpu*stride : (cpu+1)*stride]
-		f(cpu, v[:c.spec.ValueSize])
+		f(cpu, value[cpu*stride:(cpu+1)*stride])
 	}
 }
 

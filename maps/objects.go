@@ -83,7 +83,12 @@ func (m *ObjectArray) SetObject(key []byte, v any, flags uint64) error {
 func (m *ObjectArray) Lookup(cpu int, key []byte) memory.Addr { return addrOf(m.Object(key)) }
 
 // Delete removes an element.
-func (m *ObjectArray) Delete(key []byte) error { return m.SetObject(key, nil, Any) }
+func (m *ObjectArray) Delete(key []byte) error {
+	if sock := m.spec.Type == SockMap || m.spec.Type == XSKMap; len(key) != 4 || sock && index(key) >= m.objects.count {
+		return ErrInvalid // and not ErrIndex, in Linux
+	}
+	return m.SetObject(key, nil, Any)
+}
 
 func (m *ObjectArray) get(key, value []byte, flags uint64) error { return m.errs.get }
 func (m *ObjectArray) put(key, value []byte, flags uint64) error { return m.errs.put }
