@@ -23,8 +23,8 @@ type Packet struct {
 	cap   uint32
 
 	// Tunnel is the struct bpf_tunnel_key of the tunnel that the packet came through; empty: none. TunnelOut is the one that
-	// the program chose for it with bpf_skb_set_tunnel_key.
-	Tunnel, TunnelOut []byte
+	// the program chose for it with bpf_skb_set_tunnel_key, TunnelOpt the options with bpf_skb_set_tunnel_opt.
+	Tunnel, TunnelOut, TunnelOpt []byte
 
 	meta, data, linear, end memory.Addr
 	// limit is how far end may go without another allocation; of XDP, at all.

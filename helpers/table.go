@@ -27,7 +27,6 @@ var reasons = makeReasons(map[string][]int32{
 	"there are no user mappings":                                 {180},
 	"IPsec is not simulated":                                     {66},
 	"there are no perf counters of programs":                     {56},
-	"packets have no options of tunnels":                         {30},
 	"packets are not given to sockets":                           {124},
 })
 

@@ -11,6 +11,7 @@ var tunnelFamily = map[int32]Func{
 	20:  getTunnelKey,
 	21:  setTunnelKey,
 	29:  func(*Call) (uint64, error) { return fail(maps.ENOENT) }, // bpf_skb_get_tunnel_opt
+	30:  setTunnelOpt,
 	163: checkMTU,
 }
 
@@ -42,6 +43,23 @@ func setTunnelKey(c *Call) (uint64, error) {
 		return fail(maps.EINVAL)
 	}
 	p.TunnelOut = append(p.TunnelOut[:0], b...)
+	return 0, nil
+}
+
+// setTunnelOpt is bpf_skb_set_tunnel_opt(skb, opt, size): Packet.TunnelOpt gets the options, if there is a key already.
+func setTunnelOpt(c *Call) (uint64, error) {
+	p, err := c.skb()
+	if err != nil {
+		return 0, err
+	}
+	b := c.mem(c.Args[1], uint32(c.Args[2]))
+	switch {
+	case len(p.TunnelOut) == 0 || len(b)%4 != 0:
+		return fail(maps.EINVAL)
+	case len(b) > 255:
+		return fail(maps.ENOMEM)
+	}
+	p.TunnelOpt = append(p.TunnelOpt[:0], b...)
 	return 0, nil
 }
 
