@@ -10,3 +10,4 @@
 package linux
 
 //go:generate go run ./internal/gen -facts ../../shared/facts
+//go:generate go run ../internal/cmd/probetargets -o zz_targets.go

@@ -11,6 +11,19 @@ type TargetArg struct {
 // if nothing was. BTF gives the types of the arguments, but not which may be NULL or are trusted.
 func TargetArgs(target string) []TargetArg { return targetArgs[target] }
 
+// TargetPointer is how the log spells the type of the pointer that a program attached to the target loads from off; ""
+// if it is what BTF says: a trusted pointer to the argument's type.
+func TargetPointer(target string, off int) string {
+	for _, table := range []map[string][]TargetArg{otherArgs, targetArgs} {
+		for _, a := range table[target] {
+			if a.Off == off && a.Size == 8 {
+				return a.Type
+			}
+		}
+	}
+	return ""
+}
+
 // An lsmReturn is what an LSM hook returns.
 type lsmReturn uint8
 

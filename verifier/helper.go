@@ -84,7 +84,7 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	if err := w.result(&c); err != nil {
 		return err
 	}
-	if c.m != nil && p.Args[0].Kind != helpers.ArgTimer {
+	if c.m != nil && p.Args[0].Kind != helpers.ArgTimer && id != linux.HelperKptrXchg {
 		t := linux.MapType(c.m.Type)
 		if m := w.k.Map(t); m == nil || !m.Accepts(id, w.prog) {
 			return w.refuse(einval, "helper-map", "cannot pass map_type %d into func %s#%d", c.m.Type, name, id)
@@ -362,7 +362,18 @@ func (w *walk) result(c *call) error {
 		}
 	case helpers.RetBTFID:
 		if ret.BTFType == helpers.AtCall {
-			return unsupported("kptr")
+			if c.kptr == nil {
+				return unsupported("a helper that returns an object of unknown type")
+			}
+			*d = ptrReg(btfPtr, flags)
+			d.btf = w.kptrType(c.m, c.kptr)
+			if c.kptr.Local {
+				d.flags |= alloc
+				if c.kptr.Kind == prepare.KptrPercpu {
+					d.flags |= perCPU
+				}
+			}
+			break
 		}
 		t, err := w.kernelStruct(ret.BTFType)
 		if err != nil {

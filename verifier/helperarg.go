@@ -117,8 +117,17 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 	if r.canBeNull() {
 		return w.refuse(eacces, "argument-null", "Possibly NULL pointer passed to helper arg%d", n)
 	}
-	if kind == helpers.ArgKptrXchgDest || c.id == linux.HelperKptrXchg {
-		return unsupported("kptr")
+	if kind == helpers.ArgKptrXchgDest {
+		return unsupported("local kptr")
+	}
+	if c.id == linux.HelperKptrXchg {
+		if err := w.kptrMatches(c.kptr, c.m, r, n); err != nil {
+			if e, ok := err.(*refusal); ok {
+				e.errno = eacces
+			}
+			return err
+		}
+		return nil
 	}
 	name := a.BTFType
 	if name == "" {
@@ -209,7 +218,7 @@ func (w *walk) argValue(n int, reg isa.Reg, r *reg, kind helpers.ArgKind, c *cal
 	case helpers.ArgConstStr:
 		return w.constString(reg, r)
 	case helpers.ArgKptrXchgDest:
-		return unsupported("kptr")
+		return w.kptrDest(reg, r, c)
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package verifier
 
 import (
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/verifier/domain"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
@@ -69,6 +71,7 @@ type btfRef struct {
 	space *object.BTF // the kernel's BTF, or the program's (a map's)
 	id    uint32
 	name  string
+	typ   btf.Type // without modifiers
 }
 
 // A reg is what is known of a register or a spilled slot on one path. The zero reg is not initialised.

@@ -85,13 +85,5 @@ func (w *walk) callKfunc(i *isa.Insn) (done bool, err error) {
 	return false, unsupported("calls of kernel functions")
 }
 
-// loadSymbol makes a register the address of a kernel variable.
-func (w *walk) loadSymbol(i *isa.Insn, d *reg) error { return unsupported("kernel variables") }
-
-// perCPUResult is what the helpers for per-CPU variables return.
-func (w *walk) perCPUResult(d *reg, c *call, f regFlags) error {
-	return unsupported("per-CPU variables")
-}
-
 // snprintf checks a format string.
 func (w *walk) snprintf() error { return unsupported("bpf_snprintf") }
