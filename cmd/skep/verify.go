@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +64,7 @@ func verify(in io.Reader, out, errs io.Writer, f *verifyFlags, paths []string) e
 		o.verdicts, o.err = verifyPath(in, path, opts)
 		objects = append(objects, o)
 		if o.err != nil {
-			fmt.Fprintf(errs, "skep: %s: %v\n", path, o.err)
+			complain(errs, about(path, o.err))
 			status = exitFailed
 		}
 		for _, v := range o.verdicts {
@@ -84,6 +86,15 @@ func verify(in io.Reader, out, errs io.Writer, f *verifyFlags, paths []string) e
 		return &exit{status: status}
 	}
 	return nil
+}
+
+// about puts the name of a file into an error that does not have it.
+func about(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) && pe.Path == path {
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // A verifiedObject is a file and what is to be said of it.
