@@ -4,16 +4,11 @@ package helpers
 var families = []map[int32]Func{
 	mapFamily, tailFamily, basicFamily, taskFamily, probeFamily, controlFamily, printFamily, skbBytesFamily, csumFamily,
 	skbMetaFamily, skbRoomFamily, xdpFamily, redirectFamily, sockFamily, dynptrFamily, outputFamily, timerFamily,
-	routeFamily, traceFamily, tunnelFamily,
+	routeFamily, traceFamily, tunnelFamily, storageFamily,
 }
 
 // reasons say why helpers that are not simulated are not, where there is more to say than that nobody wrote them.
 var reasons = makeReasons(map[string][]int32{
-	"there is no stack trace map yet":                            {27},
-	"there is no cgroup array map yet":                           {33, 37},
-	"there is no cgroup storage map yet":                         {81, 210, 211},
-	"there is no local storage map yet":                          {107, 108, 145, 146, 156, 157},
-	"there is no user ring buffer map yet":                       {209},
 	"there are no socket maps":                                   {52, 53, 60, 70, 71, 72, 82},
 	"sockets have no options":                                    {49, 57, 59, 64, 142, 143, 144},
 	"messages of sockets are not simulated":                      {61, 62, 63, 90, 91},
