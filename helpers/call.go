@@ -102,12 +102,17 @@ type Run struct {
 	// Timers has the timers; nil: Timers of the Run's own are made when a program asks for them.
 	Timers *Timers
 
+	// Objects has the objects that programs make, and their lists and trees; nil: as with Timers.
+	Objects *Objects
+
 	// What follows is the engine's, who sets it before it calls a helper.
 
 	// Invoke calls the program's function at an address that a helper got as an ArgFunc.
 	Invoke func(fn uint64, args *[5]uint64) (uint64, error)
 	// Later gives a way to call the function after the run.
 	Later func(fn uint64) (Callback, error)
+	// TypeSize is the size of a type of the program's BTF; 0 if there is none.
+	TypeSize func(id uint32) uint32
 	// Tail is what bpf_tail_call asks for: the engine looks at it after each call of it, and sets it to nil.
 	// Its type is that of the elements of a prog array.
 	Tail any
@@ -232,6 +237,8 @@ var (
 	errNoPacket = errors.New("the run has no packet of that kind")
 	errRecord   = errors.New("not a record that was reserved")
 	errLock     = errors.New("not the lock that is held")
+	errNoType   = errors.New("not a type of the program's that has a size")
+	errNoObject = errors.New("not an object that a program made")
 	errDeadlock = errors.New("a lock is held already")
 )
 

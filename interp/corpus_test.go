@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/internal/corpus"
 	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/linux"
@@ -45,7 +46,15 @@ func runCase(t *testing.T, c *corpus.Case, data []byte) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	w, err := newWorld(t, p, interp.Options{Budget: 100 << 20})
+	names := map[int32]string{}
+	for _, r := range c.Relos {
+		if r.Kind == "kfunc" && r.Insn < len(p.Insns) {
+			names[p.Insns[r.Insn].Imm] = r.Name
+		}
+	}
+	w, err := newWorld(t, p, interp.Options{Budget: 100 << 20, Kfunc: func(id int32, _ int16) helpers.Func {
+		return helpers.Kfunc(names[id])
+	}})
 	if err != nil {
 		return 0, err
 	}

@@ -90,7 +90,7 @@ func (t *thread) slow(m *Machine, c *code, pc int) (ends bool, err error) {
 			base = c.dst
 		}
 		addr := r[base] + uint64(int64(c.off))
-		if want == memory.Read && t.loadKernel(c, o, addr, size) {
+		if want == memory.Read && t.loadKernel(c, o, addr, size) || m.arena && t.noPage(m, c, addr, want) {
 			return false, nil
 		}
 		return false, t.badAccess(m, pc, addr, size, want)
@@ -127,6 +127,29 @@ func (t *thread) loadKernel(c *code, o isa.Op, addr uint64, size uint32) bool {
 	}
 	t.regs[c.dst] = v
 	return true
+}
+
+// arenaGuard is how far around an arena Linux has pages that are never there.
+const arenaGuard = 64 << 10
+
+// noPage does an access to a page of an arena that is not there, or around it, as Linux does: a load gives zero, a store is
+// lost. It is false for other addresses.
+func (t *thread) noPage(m *Machine, c *code, addr uint64, want memory.Rights) bool {
+	for _, mp := range m.opts.Maps {
+		a, ok := mp.(*maps.ArenaMap)
+		if !ok {
+			continue
+		}
+		base, size, _ := a.ValueAddr()
+		if addr+arenaGuard < uint64(base) || addr >= uint64(base)+uint64(size)+arenaGuard {
+			continue
+		}
+		if want == memory.Read {
+			t.regs[c.dst] = 0
+		}
+		return true
+	}
+	return false
 }
 
 // atomic executes an atomic read-modify-write.

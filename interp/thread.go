@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/memory"
 	"github.com/skepbpf/skep/object"
@@ -28,6 +30,7 @@ type thread struct {
 	call    helpers.Call
 	invoke  func(fn uint64, args *[5]uint64) (uint64, error) // callback, bound once
 	later   func(fn uint64) (helpers.Callback, error)        // callLater, bound once
+	size    func(id uint32) uint32                           // typeSize, bound once
 	state   State
 	kernel  [8]byte // scratch
 	step    [3]code // the instruction that observe executes by itself, and where it goes: on, or where a jump leads
@@ -43,7 +46,7 @@ type frame struct {
 
 func newThread() *thread {
 	t := new(thread)
-	t.invoke, t.later = t.callback, t.callLater
+	t.invoke, t.later, t.size = t.callback, t.callLater, t.typeSize
 	return t
 }
 
@@ -59,12 +62,13 @@ func (t *thread) start(m *Machine, r *helpers.Run, insn int, args *[5]uint64) (r
 	t.frame()
 	t.call.Run = r
 	// A helper may run another program on the same Run: what it had is put back.
-	invoke, later, tail, calls := r.Invoke, r.Later, r.Tail, r.TailCalls
-	r.Invoke, r.Later, r.Tail, r.TailCalls = t.invoke, t.later, nil, 0
+	invoke, later, size, tail, calls := r.Invoke, r.Later, r.TypeSize, r.Tail, r.TailCalls
+	r.Invoke, r.Later, r.TypeSize, r.Tail, r.TailCalls = t.invoke, t.later, t.size, nil, 0
 	r0, err = t.loop(m, insn)
-	r.Invoke, r.Later, r.Tail, r.TailCalls = invoke, later, tail, calls
+	r.Invoke, r.Later, r.TypeSize, r.Tail, r.TailCalls = invoke, later, size, tail, calls
 	if err != nil {
 		r.Finish()
+		r0, err = thrown(err)
 	}
 	t.run, t.m, t.call.Run = nil, nil, nil
 	return r0, err
@@ -128,6 +132,32 @@ func (t *thread) callLater(fn uint64) (helpers.Callback, error) {
 		return nil, fmt.Errorf("no function of the program at %#x", fn)
 	}
 	return func(r *helpers.Run, args *[5]uint64) (uint64, error) { return m.Call(r, insn, args) }, nil
+}
+
+// typeSize is helpers.Run.TypeSize.
+func (t *thread) typeSize(id uint32) uint32 {
+	b := t.m.prog.BTF
+	if b == nil || b.Spec == nil {
+		return 0
+	}
+	typ, err := b.Spec.TypeByID(btf.TypeID(id))
+	if err != nil {
+		return 0
+	}
+	n, err := btf.Sizeof(typ)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return uint32(n)
+}
+
+// thrown is what a program returns that ended in an error: bpf_throw is none, its cookie is the return value.
+func thrown(err error) (uint64, error) {
+	var t *helpers.Throw
+	if errors.As(err, &t) {
+		return t.Cookie, nil
+	}
+	return 0, err
 }
 
 const tooDeep = "the call stack of 8 frames is too deep"
