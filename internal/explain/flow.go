@@ -14,7 +14,7 @@ var flowRules = []rule{
 	says(`last insn is not an exit or jmp|falls through|no exit`,
 		"A function ends without exit or jump: execution would run past it.",
 		"End every function with exit. An empty C function, or one that clang found to be undefined behaviour, has this form."),
-	says(`infinite loop detected`,
+	says(`infinite loop detected|^ *old state:`,
 		"The loop comes back to a state in which nothing has changed: nothing shows that it ends.",
 		"Let a counter with a constant bound decide the loop, or use bpf_loop or bpf_for."),
 	says(`BPF program is too large|processed \d+ insn`,
