@@ -52,12 +52,14 @@ func (m *Machine) translate() {
 		}
 	}
 	m.plain = m.code
-	if m.opts.Observe != nil {
-		m.observed = true
-		m.code = append([]code(nil), m.plain...)
-		for pc := range insns {
-			m.code[pc] = code{op: opObserve}
-		}
+	if m.opts.Observe == nil {
+		m.fuse(len(insns))
+		return
+	}
+	m.observed = true
+	m.code = append([]code(nil), m.plain...)
+	for pc := range insns {
+		m.code[pc] = code{op: opObserve}
 	}
 }
 

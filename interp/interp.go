@@ -155,5 +155,17 @@ const (
 	opObserve                                // call Options.Observe, then do what plain says
 	opHelper                                 // imm: index into Machine.calls
 	opTail                                   // bpf_tail_call, checked
+
+	// Two instructions as one; see fuse.
+
+	opMovAdd  // dst = src + imm
+	opMovLsh  // dst = src << imm
+	opMovRsh  // dst = src >> imm
+	opMovAnd  // dst = src & imm
+	opZeroExt // dst = the low half of dst
+	opSignExt // dst = the low half of dst, sign-extended
+	opLshXor  // dst = src << imm; src ^= dst: three
+	opRshXor  // dst = src >> imm; src ^= dst: three
+	opRotate  // dst = src << imm; src >>= 64-imm; src |= dst: four
 	numOps
 )

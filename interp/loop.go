@@ -527,6 +527,52 @@ func exec(ip *code, r *[256]uint64, space *memory.Space, limit int64) (*code, in
 				continue
 			}
 			return c, limit
+		case opMovAdd:
+			r[c.dst] = r[c.src] + c.imm
+			ip = next(ip)
+			continue
+		case opMovLsh:
+			r[c.dst] = r[c.src] << (c.imm & 63)
+			ip = next(ip)
+			continue
+		case opMovRsh:
+			r[c.dst] = r[c.src] >> (c.imm & 63)
+			ip = next(ip)
+			continue
+		case opMovAnd:
+			r[c.dst] = r[c.src] & c.imm
+			ip = next(ip)
+			continue
+		case opZeroExt:
+			r[c.dst] = uint64(uint32(r[c.dst]))
+			ip = next(ip)
+			continue
+		case opSignExt:
+			r[c.dst] = uint64(int64(int32(r[c.dst])))
+			ip = next(ip)
+			continue
+		case opLshXor:
+			v := r[c.src]
+			d := v << (c.imm & 63)
+			r[c.dst] = d
+			r[c.src] = v ^ d
+			ip = next(next(ip))
+			continue
+		case opRshXor:
+			v := r[c.src]
+			d := v >> (c.imm & 63)
+			r[c.dst] = d
+			r[c.src] = v ^ d
+			ip = next(next(ip))
+			continue
+		case opRotate:
+			v := r[c.src]
+			d := v << (c.imm & 63)
+			v >>= (64 - c.imm) & 63
+			r[c.dst] = d
+			r[c.src] = v | d
+			ip = next(next(next(ip)))
+			continue
 		default:
 			return c, limit
 		}
