@@ -147,7 +147,7 @@ func Summary(log string) (message string, st Stats) {
 
 // isFigure tells that a line belongs to the figures at the end of a log.
 func isFigure(line string) bool {
-	for _, prefix := range []string{"processed ", "stack depth ", "verification time ", "insns processed"} {
+	for _, prefix := range []string{"processed ", "stack depth", "verification time ", "insns processed"} {
 		if strings.HasPrefix(line, prefix) {
 			return true
 		}

@@ -1,0 +1,442 @@
+// Mutate looks for differences between skep and the running kernel: it changes cases of the corpus a little, by a
+// seed, loads them into the kernel, which never attaches or runs them, and has skep judge them.
+//
+//	go run ./internal/cmd/mutate -n 20                  # 20 mutants a case: a table of what differs, by kind
+//	go run ./internal/cmd/mutate -n 20 -seed 1000       # others
+//	go run ./internal/cmd/mutate -show ID -seed 17      # one mutant: its changes, both logs, where they part
+//
+// Differences are put together by what both say, without the numbers; the shortest program stands for all.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/skepbpf/skep/internal/corpus"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/object"
+	"github.com/skepbpf/skep/oracle"
+	"github.com/skepbpf/skep/verifier"
+)
+
+type options struct {
+	n, workers, most int
+	seed             uint64
+	id, area, show   string
+	unsupported      bool
+	states           bool
+	dir              string
+	level            uint
+	limit            int
+}
+
+func main() {
+	log.SetFlags(0)
+	var o options
+	flag.IntVar(&o.n, "n", 10, "mutants a case")
+	flag.IntVar(&o.workers, "j", 1, "at once")
+	flag.IntVar(&o.most, "most", 3000, "leave out cases of which more instructions are processed")
+	flag.Uint64Var(&o.seed, "seed", 1, "of the first mutant of each case")
+	flag.StringVar(&o.id, "case", "", "only cases whose id contains this")
+	flag.StringVar(&o.area, "area", "", "only cases whose area contains this")
+	flag.StringVar(&o.show, "show", "", "id of a case: show its mutant of that seed")
+	flag.BoolVar(&o.unsupported, "unsupported", false, "list what is unsupported, too")
+	flag.BoolVar(&o.states, "states", false, "compare the states at every instruction, too")
+	flag.StringVar(&o.dir, "corpus", "../shared/corpus", "folder of the corpus")
+	flag.UintVar(&o.level, "l", 2, "log level of -show")
+	flag.IntVar(&o.limit, "limit", 100, "print so many kinds of difference")
+	flag.Parse()
+	if err := run(&o); err != nil {
+		log.Fatal("mutate: ", err)
+	}
+}
+
+// A job is a mutant to compare.
+type job struct {
+	c    *corpus.Case
+	base *object.Program
+	seed uint64
+}
+
+// A runner has what all jobs share.
+type runner struct {
+	o    *options
+	k    *oracle.Kernel
+	opts verifier.Options
+
+	mu   sync.Mutex
+	done map[string]int
+	kind map[string]*kind
+}
+
+// A kind of difference.
+type kind struct {
+	rank     int
+	text     string
+	count    int
+	size     int
+	id       string
+	seed     uint64
+	what     []string
+	ids      map[string]bool
+	got, won string
+}
+
+func run(o *options) error {
+	k, err := oracle.Open()
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	types, err := k.BTF()
+	if err != nil {
+		return err
+	}
+	version, err := linux.ParseVersion(k.Release())
+	if err != nil {
+		return err
+	}
+	set, err := corpus.Open(o.dir)
+	if err != nil {
+		return err
+	}
+	here, err := set.KernelOf(k.Release(), types)
+	if err != nil {
+		return err
+	}
+	r := &runner{o: o, k: k, opts: verifier.Options{Kernel: linux.For(version), KernelBTF: types}, done: map[string]int{}, kind: map[string]*kind{}}
+	if o.show != "" {
+		return r.show(set, here)
+	}
+	start := time.Now()
+	jobs := make(chan job)
+	var wg sync.WaitGroup
+	for range o.workers {
+		wg.Go(func() {
+			for j := range jobs {
+				r.one(j)
+			}
+		})
+	}
+	for _, c := range set.Find(o.id) {
+		if !strings.Contains(c.Area, o.area) || c.Want != nil && c.Want.Processed > o.most || c.Calls("bpf_wq_init") {
+			continue
+		}
+		p, err := c.ProgramFor(here)
+		if errors.Is(err, corpus.ErrNotThere) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for n := range o.n {
+			jobs <- job{c, p, o.seed + uint64(n)}
+		}
+	}
+	close(jobs)
+	wg.Wait()
+	r.report(time.Since(start))
+	return nil
+}
+
+// long is from how many instructions processed on a log is too long.
+const long = 20_000
+
+// A judgement is what one side says of a program.
+type judgement struct {
+	verdict, message, log           string
+	errno                           int
+	processed, total, peak, maximum int
+	stack                           string
+}
+
+func (j *judgement) String() string {
+	return fmt.Sprintf("%s %d, processed %d, states %d/%d, at most %d, stack %s: %s", j.verdict, j.errno, j.processed, j.total, j.peak, j.maximum, j.stack, j.message)
+}
+
+func (r *runner) ask(p *object.Program, level uint32) (j judgement, err error) {
+	res, err := r.k.Load(p, oracle.Options{LogLevel: level, LongProgram: long})
+	if err != nil {
+		return j, err
+	}
+	defer res.Close()
+	return judgement{verdict: res.Verdict, message: oracle.Normalize(res.Message), log: res.Log, errno: int(res.Errno), processed: res.Processed,
+		total: res.TotalStates, peak: res.PeakStates, maximum: res.MaxPerInsn, stack: res.StackDepth}, nil
+}
+
+func (r *runner) judge(p *object.Program, level verifier.LogLevel) (j judgement) {
+	o := r.opts
+	o.LogLevel = level
+	proof, err := verifier.Verify(p, o)
+	var refused *verifier.Error
+	var unsupported *verifier.UnsupportedError
+	var c verifier.Cost
+	switch {
+	case err == nil:
+		j.verdict, c, j.log = corpus.Accept, proof.Cost, proof.Log
+	case errors.As(err, &refused):
+		j.verdict, c, j.log, j.errno, j.message = corpus.Reject, refused.Cost, refused.Log, refused.Errno, oracle.Normalize(refused.Message)
+	case errors.As(err, &unsupported):
+		j.verdict, c, j.log, j.message = corpus.Unsupported, unsupported.Cost, unsupported.Log, unsupported.Feature
+	default:
+		j.verdict, j.message = corpus.Failed, err.Error()
+	}
+	j.processed, j.total, j.peak, j.maximum = c.Processed, c.TotalStates, c.PeakStates, c.MaxStatesPerInsn
+	var depth []string
+	for _, d := range c.StackDepth {
+		depth = append(depth, fmt.Sprint(d))
+	}
+	j.stack = strings.Join(depth, "+")
+	return j
+}
+
+func (r *runner) one(j job) {
+	p, what := mutant(j.base, j.c.ID, j.seed)
+	if p == nil {
+		r.count("not loaded")
+		return
+	}
+	level := uint32(0) // the figures, and of refusals the path
+	if r.o.states {
+		level = oracle.LogStates | oracle.LogStats
+	}
+	want, err := r.ask(p, level)
+	if err != nil {
+		r.count("not asked")
+		return
+	}
+	if want.verdict == oracle.Refused {
+		r.count("refused before the verifier")
+		return
+	}
+	r.count("kernel: " + want.verdict)
+	if level == 0 && want.verdict == corpus.Reject {
+		level = oracle.LogPath | oracle.LogStats
+	}
+	if want.processed >= long {
+		level = 0 // the kernel was not asked for its log
+	}
+	got := r.judge(p, verifier.LogLevel(level))
+	if want.processed >= long {
+		want.message, want.log, got.log = got.message, "", ""
+	}
+	rank, text := compare(&got, &want, r.o.states)
+	if text == "" {
+		r.count("equal")
+		return
+	}
+	if got.verdict == corpus.Unsupported {
+		r.count("unsupported")
+		if !r.o.unsupported && !strings.Contains(got.message, "internal error") && !strings.Contains(got.message, "backtracking") {
+			return
+		}
+	}
+	r.add(rank, text, len(p.Insns), j, what, &got, &want)
+}
+
+func (r *runner) count(what string) {
+	r.mu.Lock()
+	r.done[what]++
+	r.mu.Unlock()
+}
+
+func (r *runner) add(rank int, text string, size int, j job, what []string, got, want *judgement) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.kind[text]
+	if k == nil {
+		k = &kind{rank: rank, text: text, ids: map[string]bool{}}
+		r.kind[text] = k
+	}
+	k.count++
+	k.ids[j.c.ID] = true
+	if k.size == 0 || size < k.size {
+		k.size, k.id, k.seed, k.what, k.got, k.won = size, j.c.ID, j.seed, what, got.String(), want.String()
+	}
+}
+
+var (
+	rxNumber = regexp.MustCompile(`0x[0-9a-f]+|-?\d+`)
+	rxName   = regexp.MustCompile(`'[^']*'`)
+	rxColumn = regexp.MustCompile(` +;`) // where it is depends on the length of addresses
+	rxBits   = regexp.MustCompile(`\(N; N\)`)
+)
+
+// shape is a message without what is particular to the program.
+func shape(s string) string {
+	s = rxName.ReplaceAllString(s, "'…'")
+	return rxBits.ReplaceAllString(rxNumber.ReplaceAllString(s, "N"), "N")
+}
+
+// compare names the difference; rank puts the worst first.
+func compare(got, want *judgement, states bool) (rank int, text string) {
+	say := func(j *judgement) string {
+		if j.verdict == corpus.Accept {
+			return "accept"
+		}
+		return j.verdict + ": " + shape(j.message)
+	}
+	both := fmt.Sprintf("kernel %s\n      skep   %s", say(want), say(got))
+	switch {
+	case got.verdict == corpus.Unsupported:
+		if strings.Contains(got.message, "internal error") {
+			return 0, both
+		}
+		return 9, "unsupported: " + shape(got.message)
+	case got.verdict == corpus.Failed:
+		return 0, both
+	case got.verdict == corpus.Accept && want.verdict != corpus.Accept:
+		return 1, "FALSE ACCEPT " + both
+	case got.verdict != want.verdict:
+		return 2, "FALSE REJECT " + both
+	case got.errno != want.errno:
+		return 3, "ERRNO " + fmt.Sprintf("%d instead of %d ", got.errno, want.errno) + both
+	case got.message != want.message:
+		return 4, "MESSAGE " + both
+	}
+	var parts []string
+	for _, d := range []struct {
+		name string
+		diff bool
+	}{{"processed", got.processed != want.processed}, {"total", got.total != want.total}, {"peak", got.peak != want.peak},
+		{"max", got.maximum != want.maximum}, {"stack", got.verdict == corpus.Accept && got.stack != want.stack}} {
+		if d.diff {
+			parts = append(parts, d.name)
+		}
+	}
+	if len(parts) > 0 {
+		return 5, "COST " + strings.Join(parts, " ") + " (" + shape(say(want)) + ")"
+	}
+	if states {
+		if d := oracle.Diff(got.log, want.log); d != nil && len(d.What) > 0 {
+			return 6, "STATE " + shape(d.What[0])
+		}
+	} else if got.verdict == corpus.Reject && quiet(got.log) != quiet(want.log) {
+		return 7, "LOG " + shape(firstDifference(quiet(got.log), quiet(want.log)))
+	}
+	return 0, ""
+}
+
+// quiet is a log without the figures.
+func quiet(s string) string {
+	s = oracle.Normalize(s)
+	if i := strings.Index(s, "verification time"); i >= 0 {
+		s = s[:i]
+	}
+	return rxColumn.ReplaceAllString(s, " ;")
+}
+
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range max(len(g), len(w)) {
+		var a, b string
+		if i < len(g) {
+			a = g[i]
+		}
+		if i < len(w) {
+			b = w[i]
+		}
+		if a != b {
+			return "kernel " + strings.TrimSpace(b) + "\n      skep   " + strings.TrimSpace(a)
+		}
+	}
+	return ""
+}
+
+func (r *runner) report(took time.Duration) {
+	names := make([]string, 0, len(r.done))
+	for n := range r.done {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	fmt.Printf("%.0f s", took.Seconds())
+	for _, n := range names {
+		fmt.Printf("; %s %d", n, r.done[n])
+	}
+	fmt.Println()
+	kinds := make([]*kind, 0, len(r.kind))
+	ranks := map[int]int{}
+	for _, k := range r.kind {
+		kinds = append(kinds, k)
+		ranks[k.rank] += k.count
+	}
+	fmt.Printf("false accepts %d, false rejects %d, errno %d, message %d, cost %d, states %d, logs %d, internal %d\n", ranks[1], ranks[2], ranks[3], ranks[4],
+		ranks[5], ranks[6], ranks[7], ranks[0])
+	sort.Slice(kinds, func(i, j int) bool {
+		a, b := kinds[i], kinds[j]
+		if a.rank != b.rank {
+			return a.rank < b.rank
+		}
+		if a.count != b.count {
+			return a.count > b.count
+		}
+		return a.text < b.text
+	})
+	for i, k := range kinds {
+		if i == r.o.limit {
+			fmt.Printf("… and %d more\n", len(kinds)-i)
+			break
+		}
+		fmt.Printf("%5d %s\n      -show %s -seed %d (%s; %d slots; %d cases)\n", k.count, k.text, k.id, k.seed, strings.Join(k.what, ", "), k.size, len(k.ids))
+	}
+}
+
+// show prints one mutant.
+func (r *runner) show(set *corpus.Set, here *corpus.Kernel) error {
+	cases := set.Find(r.o.show)
+	if len(cases) != 1 {
+		return fmt.Errorf("%q names %d cases", r.o.show, len(cases))
+	}
+	base, err := cases[0].ProgramFor(here)
+	if err != nil {
+		return err
+	}
+	p, what := mutant(base, cases[0].ID, r.o.seed)
+	if p == nil {
+		return fmt.Errorf("that mutant is none, or must not be loaded")
+	}
+	fmt.Printf("changes: %v\n", what)
+	changes(base, p)
+	level := uint32(r.o.level) | oracle.LogStats
+	want, err := r.ask(p, level)
+	if err != nil {
+		return err
+	}
+	got := r.judge(p, verifier.LogLevel(level))
+	dir := os.TempDir()
+	for _, f := range []struct{ name, text string }{{"mutate.kernel", want.log}, {"mutate.skep", got.log}} {
+		if err := os.WriteFile(filepath.Join(dir, f.name), []byte(oracle.Normalize(f.text)), 0o644); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("kernel: %v\nskep:   %v\n%v", &want, &got, oracle.Diff(got.log, want.log))
+	return nil
+}
+
+// changes prints what was changed.
+func changes(old, p *object.Program) {
+	names := &isa.Names{Helper: linux.HelperName}
+	fmt.Printf("type %d attach %d flags %#x license %q\n", p.Type, p.AttachType, p.Flags, p.License)
+	for i := range p.Maps {
+		a, b := old.Maps[i], p.Maps[i]
+		if a != b {
+			fmt.Printf("map %d: type %d key %d value %d entries %d flags %#x (was %d %d %d %d %#x) btf %v\n", i, b.Type, b.KeySize, b.ValueSize, b.MaxEntries, b.Flags,
+				a.Type, a.KeySize, a.ValueSize, a.MaxEntries, a.Flags, b.BTF != nil)
+		}
+	}
+	for i := range p.Insns {
+		if old.Insns[i] != p.Insns[i] {
+			fmt.Printf("- %4d %s\n+ %4d %s\n", i, names.AppendLog(nil, old.Insns, i), i, names.AppendLog(nil, p.Insns, i))
+		}
+	}
+}
