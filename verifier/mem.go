@@ -106,6 +106,9 @@ func (w *walk) loadImm64(i *isa.Insn) error {
 		return w.loadSymbol(i, d)
 	case isa.PseudoFunc:
 		n := w.in.Subprog(i.Target(w.pc))
+		if w.in.Subprogs[n].Type == 0 {
+			return w.refuse(einval, "callback-untyped", "missing btf func_info")
+		}
 		if w.in.Subprogs[n].Proto != nil && w.in.Subprogs[n].Global {
 			return w.refuse(einval, "callback-global", "callback function not static")
 		}

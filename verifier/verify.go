@@ -221,9 +221,21 @@ const (
 func (w *walk) cost() Cost {
 	c := Cost{Processed: w.processed, MaxStatesPerInsn: w.most, TotalStates: w.total, PeakStates: w.peak}
 	for n := range w.subs {
-		c.StackDepth = append(c.StackDepth, w.subs[n].depth)
+		if !w.proven || w.reached(n) {
+			c.StackDepth = append(c.StackDepth, w.subs[n].depth)
+		}
 	}
 	return c
+}
+
+// reached tells that something of a function was walked. The kernel takes code that was not out of the program.
+func (w *walk) reached(n int) bool {
+	for pc := w.in.Subprogs[n].Start; pc < w.in.Subprogs[n].End; pc++ {
+		if w.at[pc].walked {
+			return true
+		}
+	}
+	return false
 }
 
 // refusedEarly is the refusal of a program that is not walked.
@@ -236,6 +248,7 @@ func (w *walk) refusedEarly(f *prepare.Fault) error {
 	if w.log.on() && f.Message != "" {
 		w.log.line(f.Message)
 	}
+	w.subs = make([]subInfo, f.Functions)
 	w.log.stats(w)
 	return &Error{Code: f.Code, Errno: f.Errno, Message: lastLine(f.Message), Insn: f.Insn, Log: string(w.log.b), Cost: w.cost(), program: w.p}
 }
@@ -254,6 +267,7 @@ func (w *walk) judge(err error) (*Proof, error) {
 	case err != nil:
 		return nil, err
 	}
+	w.proven = true
 	w.log.stats(w)
 	return &Proof{program: w.p, kernel: w.k, Cost: w.cost(), Log: string(w.log.b)}, nil
 }

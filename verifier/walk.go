@@ -40,6 +40,7 @@ type walk struct {
 	strict bool // BPF_F_STRICT_ALIGNMENT
 	freq   bool // BPF_F_TEST_STATE_FREQ
 	entry  int  // subprogram being verified
+	proven bool // the walk has ended, and nothing was refused
 
 	log logger
 }
@@ -57,6 +58,7 @@ type subInfo struct {
 
 // insnInfo is what one walk of an instruction fixes for all others.
 type insnInfo struct {
+	walked    bool
 	base      regType // memory access: type of pointer
 	baseFlags regFlags
 	baseSet   bool
@@ -151,6 +153,7 @@ func (w *walk) run() error {
 			w.note(nil)
 		}
 		w.log.insn(w)
+		w.at[w.pc].walked = true
 		w.prev = w.pc
 		w.resetWrites()
 		done, err := w.step()

@@ -38,6 +38,8 @@ type Fault struct {
 	Insn    int      // slot that is to blame, -1 if none
 	Code    string   // skep's stable name for the refusal: "jump-out-of-range"
 	Lines   []string // what the log has before Message, at level 2
+
+	Functions int // of the program, as far as they had been found
 }
 
 // Error gives the kernel's message, or where it has none, the code.
@@ -168,7 +170,7 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 		in.checkAttributes, in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve,
 		in.checkFlow, in.checkAttach} {
 		if f := stage(); f != nil {
-			f.Lines = in.HeadLines()
+			f.Lines, f.Functions = in.HeadLines(), len(in.Subprogs)
 			return nil, f
 		}
 	}
