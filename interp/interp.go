@@ -5,9 +5,10 @@
 // # How it works
 //
 // New translates each slot of the program into 16 bytes (code.go): an operation with its width and form resolved,
-// a displacement or jump distance, an immediate. One loop with one switch executes them (loop.go). What is wrong with
-// an instruction as such (an unknown opcode, a jump out of the program) is a trap of its own in its place, and costs
-// nothing elsewhere. The loop stops at what it does not know how to do, calls above all: run.go does that and goes on.
+// a displacement or jump distance, an immediate; and joins instructions that often stand together (fuse.go). One loop with
+// one switch executes them (loop.go), and stops at what it does not know how to do, calls above all: run.go does that and
+// goes on. What is wrong with an instruction as such (an unknown opcode, a jump out of the program) is a trap of its own
+// in its place, and costs nothing elsewhere.
 package interp
 
 import (

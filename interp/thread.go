@@ -168,7 +168,7 @@ func (t *thread) helper(m *Machine, c *code) error {
 	copy(t.call.Args[:], t.regs[1:6])
 	t.m = m
 	if site.proto != nil {
-		if err := checkArgs(&t.call, site.proto, m); err != nil {
+		if err := t.call.Check(site.proto); err != nil {
 			return err
 		}
 	}
