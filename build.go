@@ -19,6 +19,7 @@ type builder struct {
 	w        *world
 	opts     *Options
 	maps     map[*object.Map]*kernelMap
+	order    []*object.Map // made so far
 	machines map[*object.Program]*machine
 	replaced map[*object.Map]bool
 	undo     []func() error
@@ -56,6 +57,7 @@ func (b *builder) newMap(m *object.Map) (*kernelMap, error) {
 	b.w.maps[made] = k
 	b.w.mu.Unlock()
 	b.maps[m] = k
+	b.order = append(b.order, m)
 	b.undo = append(b.undo, k.release)
 	return k, nil
 }

@@ -61,11 +61,7 @@ func NewCollection(spec *ebpf.CollectionSpec, opts *Options) (*Collection, error
 	if err != nil {
 		return nil, err
 	}
-	want, err := allOf(c, opts.Programs)
-	if err != nil {
-		return nil, err
-	}
-	return newCollection(c, opts, want)
+	return LoadObject(c, opts)
 }
 
 // OpenCollection is NewCollection on a file: an ELF object, or a program as text, in the form that object.Parse reads.
@@ -79,11 +75,7 @@ func OpenCollection(r io.ReaderAt, opts *Options) (*Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	want, err := allOf(c, opts.Programs)
-	if err != nil {
-		return nil, err
-	}
-	return newCollection(c, opts, want)
+	return LoadObject(c, opts)
 }
 
 func (o *Options) cpus() int {
@@ -244,12 +236,11 @@ func (b *builder) build(c *object.Collection, want selection) error {
 			return fmt.Errorf("skep: %w", err)
 		}
 	}
-	for _, name := range want.maps {
-		if b.replaced[c.Maps[name]] {
-			continue // it has its contents
-		}
-		if err := b.fill(c.Maps[name], names); err != nil {
-			return fmt.Errorf("skep: contents of map %s: %w", name, err)
+	// What maps hold may be maps and programs that use more maps: the list grows.
+	for i := 0; i < len(b.order); i++ {
+		m := b.order[i]
+		if err := b.fill(m, names); err != nil {
+			return fmt.Errorf("skep: contents of map %s: %w", b.maps[m].name, err)
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 
 type parityFlags struct {
 	kernel, out, before string
-	area, id            string
+	area, id, run       string
 	brief, verbose      bool
 	messages, costs     int
 	workers             int
@@ -42,6 +42,7 @@ The BTF blobs that cases name, and the types of the kernels, lie beside the file
 	fl.StringVar(&f.kernel, "kernel", "", "`version` whose verdicts to compare with (default the one that the cases record)")
 	fl.StringVar(&f.out, "out", "", "`file` to write the verdicts to, as JSON lines")
 	fl.StringVar(&f.before, "before", "", "`file` of earlier verdicts (--out): also print what got better and worse")
+	fl.StringVar(&f.run, "run", "", "also run what is accepted, by this `engine` (interp), and compare return values")
 	fl.StringVar(&f.area, "area", "", "only cases whose area contains this `text`")
 	fl.StringVar(&f.id, "case", "", "only cases whose id contains this `text`")
 	fl.BoolVar(&f.brief, "brief", false, "print the tables alone")
@@ -54,6 +55,9 @@ The BTF blobs that cases name, and the types of the kernels, lie beside the file
 
 // parity judges the cases and reports.
 func parity(out, errs io.Writer, f *parityFlags, path string) error {
+	if f.run != "" && f.run != "interp" {
+		return usage("there is no engine %q", f.run)
+	}
 	set, err := corpus.Open(path)
 	if err != nil {
 		return err
@@ -71,17 +75,23 @@ func parity(out, errs io.Writer, f *parityFlags, path string) error {
 	if len(cases) == 0 {
 		return usage("no case has %q in its id and %q in its area", f.id, f.area)
 	}
-	start := time.Now()
-	results := parityRunner(out, errs, f).Run(cases, func(c *corpus.Case) corpus.Verdict { return judge(c, kernel, types) })
-	fmt.Fprintf(out, "%d cases judged in %.1f s for Linux %s\n", len(cases), time.Since(start).Seconds(), kernel.Version)
-	if f.out != "" {
-		if err := writeResults(f.out, results); err != nil {
-			return err
-		}
-	}
 	wants := map[string]*corpus.Verdict{}
 	if f.kernel != "" || set.Recorded() != "" {
 		if wants, err = set.Wants(f.kernel); err != nil {
+			return err
+		}
+	}
+	start := time.Now()
+	results := parityRunner(out, errs, f).Run(cases, func(c *corpus.Case) corpus.Verdict {
+		v := judge(c, kernel, types)
+		if w := wants[c.ID]; f.run != "" && v.Verdict == corpus.Accept && w != nil {
+			v.Retvals = retvals(c, w, kernel, types)
+		}
+		return v
+	})
+	fmt.Fprintf(out, "%d cases judged in %.1f s for Linux %s\n", len(cases), time.Since(start).Seconds(), kernel.Version)
+	if f.out != "" {
+		if err := writeResults(f.out, results); err != nil {
 			return err
 		}
 	}

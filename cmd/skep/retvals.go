@@ -1,0 +1,42 @@
+package main
+
+import (
+	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/internal/corpus"
+	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/object"
+)
+
+// retvals runs an accepted case on the packets that the corpus has return values for, each on fresh maps, and gives what
+// it returns. A run that cannot be made, or ends with an error, gives nothing: it then counts as different.
+func retvals(c *corpus.Case, want *corpus.Verdict, k *linux.Kernel, types *corpus.Kernel) []corpus.Retval {
+	var out []corpus.Retval
+	for _, w := range want.Retvals {
+		ret, err := retval(c, w.Data, k, types)
+		if err != nil {
+			out = append(out, corpus.Retval{Data: corpus.Hex(err.Error())})
+			continue
+		}
+		out = append(out, corpus.Retval{Data: w.Data, Retval: ret})
+	}
+	return out
+}
+
+// retval runs a case on a packet.
+func retval(c *corpus.Case, data []byte, k *linux.Kernel, types *corpus.Kernel) (uint32, error) {
+	p, err := c.ProgramFor(types)
+	if err != nil {
+		return 0, err
+	}
+	name := p.Name
+	if name == "" {
+		name = "program"
+	}
+	coll := &object.Collection{Programs: map[string]*object.Program{name: p}, Maps: map[string]*object.Map{}}
+	loaded, err := skep.LoadObject(coll, &skep.Options{VerifyOptions: skep.VerifyOptions{Kernel: k, Types: types.BTF}, AllowUnverified: true})
+	if err != nil {
+		return 0, err
+	}
+	defer loaded.Close()
+	return loaded.Programs[name].Run(&skep.RunOptions{Data: data})
+}
