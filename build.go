@@ -25,6 +25,11 @@ type builder struct {
 	undo     []func() error
 }
 
+func newBuilder(w *world, opts *Options) *builder {
+	return &builder{w: w, opts: opts, maps: map[*object.Map]*kernelMap{}, machines: map[*object.Program]*machine{},
+		replaced: map[*object.Map]bool{}}
+}
+
 // A machine is a program ready to run, as prog arrays and Programs have it.
 type machine struct {
 	*interp.Machine

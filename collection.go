@@ -94,8 +94,7 @@ func newCollection(c *object.Collection, opts *Options, want selection) (coll *C
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{w: w, opts: opts, maps: map[*object.Map]*kernelMap{}, machines: map[*object.Program]*machine{},
-		replaced: map[*object.Map]bool{}}
+	b := newBuilder(w, opts)
 	defer func() {
 		if err != nil {
 			b.fail()

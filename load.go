@@ -1,6 +1,10 @@
 package skep
 
 import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
 	"github.com/skepbpf/skep/object"
 )
 
@@ -16,4 +20,43 @@ func LoadObject(c *object.Collection, opts *Options) (*Collection, error) {
 		return nil, err
 	}
 	return newCollection(c, opts, want)
+}
+
+// NewMap makes a map that lives with the collection's: one to put into a map of maps, for instance. It is the caller's to
+// close.
+func (c *Collection) NewMap(spec *ebpf.MapSpec) (*Map, error) {
+	w := c.world()
+	if w == nil || !w.hold() {
+		return nil, ErrClosed
+	}
+	defer w.release()
+	cs := &ebpf.CollectionSpec{Maps: map[string]*ebpf.MapSpec{spec.Name: spec}}
+	oc, err := object.FromSpec(cs, object.Options{CPUs: w.cpus()})
+	if err != nil {
+		return nil, err
+	}
+	b := newBuilder(w, &Options{})
+	k, err := b.newMap(oc.Maps[spec.Name])
+	if err == nil {
+		err = b.fill(oc.Maps[spec.Name], nil)
+	}
+	if err != nil {
+		b.fail()
+		return nil, fmt.Errorf("skep: map %s: %w", spec.Name, err)
+	}
+	k.name = spec.Name
+	m := w.newHandle(k)
+	b.done()
+	return m, nil
+}
+
+// world is the world of what is in the collection; nil if it is empty.
+func (c *Collection) world() *world {
+	for _, m := range c.Maps {
+		return m.w
+	}
+	for _, p := range c.Programs {
+		return p.w
+	}
+	return nil
 }
