@@ -13,9 +13,9 @@ import (
 // each is how many things each goroutine does.
 func each() int {
 	if testing.Short() {
-		return 300
+		return 2000
 	}
-	return 3000
+	return 20000
 }
 
 // runConcurrent has goroutines on all CPUs use a map. What a goroutine may see depends on the type.

@@ -32,9 +32,24 @@ func (f *fixture) concurrentKeyed(t *testing.T) {
 		got := binary.NativeEndian.Uint32(v)
 		return got == n+1 || got == 0 && array
 	}
+	// One key is there all the time, whatever happens around it.
+	stays := f.key(keys)
+	if lru := f.s.Type == maps.LRUHash || f.s.Type == maps.LRUPerCPUHash; lru || keys == f.s.MaxEntries {
+		stays = nil
+	} else if err := f.m.Put(stays, value(keys), maps.Any); err != nil {
+		t.Fatal(err)
+	}
 	f.parallel(func(cpu, i int, r *rand.Rand) {
 		n := r.Uint32N(keys)
 		key := f.key(n)
+		if stays != nil && f.s.Type != maps.CPUMap && f.m.Lookup(cpu, stays) == 0 {
+			t.Errorf("%x is not there", stays)
+		}
+		if stays != nil && i%8 == 0 {
+			if err := f.m.Put(stays, value(keys), maps.Exist); err != nil {
+				t.Errorf("update of %x: %v", stays, err)
+			}
+		}
 		switch r.IntN(8) {
 		case 0:
 			_ = f.m.Put(key, value(n), maps.Any)
@@ -65,7 +80,7 @@ func (f *fixture) concurrentKeyed(t *testing.T) {
 			}
 		default:
 			// Whoever looked it up may see what has taken its place, but a value of the map.
-			if a := f.m.Lookup(cpu, key); a != 0 && f.space.Half(a).Load() > keys {
+			if a := f.m.Lookup(cpu, key); a != 0 && f.space.Half(a).Load() > keys+1 {
 				t.Errorf("%x has %#x", key, f.space.Half(a).Load())
 			}
 		}
@@ -84,7 +99,7 @@ func (f *fixture) afterwards(t *testing.T, keys uint32, array bool, value func(u
 	if array || keys == f.s.MaxEntries {
 		return
 	}
-	for n := range keys {
+	for n := range keys + 1 {
 		_ = f.m.Remove(f.key(n))
 	}
 	if key, err := f.m.NextKey(nil); err == nil {

@@ -26,6 +26,7 @@ func Run(t *testing.T, specs ...maps.Spec) {
 			t.Run("model", func(t *testing.T) { runModel(t, &s) })
 			t.Run("concurrent", func(t *testing.T) { runConcurrent(t, &s) })
 			t.Run("leak", func(t *testing.T) { runLeak(t, &s) })
+			t.Run("churn", func(t *testing.T) { runChurn(t, &s) })
 		})
 	}
 }

@@ -234,6 +234,29 @@ func (k *keyed) actions() map[string]func(*rapid.T) {
 				k.stored(t, key, func(v [][]byte) { copy(v, values) })
 			}
 		},
+		"fill": func(t *rapid.T) {
+			if k.lpm || rapid.IntRange(0, 3).Draw(t, "rarely") != 0 {
+				return
+			}
+			v := k.drawValue(t)
+			for i := range k.s.MaxEntries + 2 {
+				key := make([]byte, k.s.KeySize)
+				key[0] = byte(i)
+				all := make([]byte, k.m.ValueBytes())
+				for cpu := range k.values() {
+					copy(all[cpu*len(all)/k.values():], v)
+				}
+				e := k.allowed(key, maps.Any)
+				want(t, "Put", k.m.Put(key, all, maps.Any), e)
+				if e == 0 {
+					k.stored(t, key, func(all [][]byte) {
+						for cpu := range all {
+							all[cpu] = v
+						}
+					})
+				}
+			}
+		},
 		"Remove": func(t *rapid.T) { key := k.drawKey(t); k.removed(t, "Remove", key, k.m.Remove(key)) },
 		"Take": func(t *rapid.T) {
 			key := k.drawKey(t)

@@ -92,7 +92,8 @@ func (p *perf) actions() map[string]func(*rapid.T) {
 func (p *perf) output(t *rapid.T) {
 	cpu := rapid.IntRange(0, cpus-1).Draw(t, "CPU")
 	flags := rapid.SampledFrom([]uint64{maps.CurrentCPU, uint64(cpu), uint64(cpu), 0, 1, 9, 1 << 32}).Draw(t, "flags")
-	n := rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(0, 70000)).Draw(t, "size")
+	room := max(p.size-p.bufs[cpu].used, 64)
+	n := rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(0, 70000), rapid.IntRange(room-64, room)).Draw(t, "size")
 	data := bytes.Repeat([]byte{rapid.Byte().Draw(t, "data")}, n)
 	err := p.m.Output(cpu, flags, data[:n/2], data[n/2:])
 	i := flags

@@ -32,7 +32,9 @@ func newRing(f *fixture, m *maps.RingBuffer) *ring {
 }
 
 func (r *ring) drawData(t *rapid.T) []byte {
-	n := rapid.OneOf(rapid.IntRange(0, 64), rapid.IntRange(0, int(r.s.MaxEntries)+8)).Draw(t, "size")
+	size := int(r.s.MaxEntries)
+	room := size - int(r.prod-r.cons) // about as much as there is room for is most interesting
+	n := rapid.OneOf(rapid.IntRange(0, 64), rapid.IntRange(0, size+8), rapid.IntRange(max(0, room-24), max(0, room))).Draw(t, "size")
 	b := make([]byte, n)
 	x := rapid.Byte().Draw(t, "data")
 	for i := range b {
@@ -181,7 +183,7 @@ func (u *userRing) actions() map[string]func(*rapid.T) {
 	size := func(b []byte) uint64 { return (uint64(len(b)) + 8 + 7) &^ 7 }
 	return map[string]func(*rapid.T){
 		"Write": func(t *rapid.T) {
-			b := (&ring{fixture: u.fixture}).drawData(t)
+			b := (&ring{fixture: u.fixture, prod: u.used}).drawData(t)
 			err := u.m.Write(b)
 			switch {
 			case size(b) > uint64(u.s.MaxEntries):
