@@ -172,3 +172,39 @@ func (*marshaler) UnmarshalBinary(b []byte) error {
 	}
 	return nil
 }
+
+func TestBatch(t *testing.T) {
+	c := open(t, mapsText, &skep.Options{CPUs: 2})
+	m := c.Maps["hash"]
+	n, err := m.BatchUpdate([]uint32{1, 2, 3}, []uint64{10, 20, 30}, nil)
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	var cursor skep.MapBatchCursor
+	got := map[uint32]uint64{}
+	for err == nil {
+		keys, values := make([]uint32, 2), make([]uint64, 2)
+		n, err = m.BatchLookup(&cursor, keys, values, nil)
+		for i := range n {
+			got[keys[i]] = values[i]
+		}
+	}
+	require.ErrorIs(t, err, ebpf.ErrKeyNotExist)
+	require.Equal(t, map[uint32]uint64{1: 10, 2: 20, 3: 30}, got)
+	n, err = m.BatchDelete([]uint32{1, 9}, nil)
+	require.Equal(t, 1, n)
+	require.ErrorIs(t, err, ebpf.ErrKeyNotExist)
+	keys, values := make([]uint32, 8), make([]uint64, 8)
+	n, err = m.BatchLookupAndDelete(new(skep.MapBatchCursor), keys, values, nil)
+	require.Equal(t, 2, n)
+	require.ErrorIs(t, err, ebpf.ErrKeyNotExist)
+	require.ErrorIs(t, m.NextKey(nil, &keys[0]), ebpf.ErrKeyNotExist)
+
+	n, err = c.Maps["percpu"].BatchUpdate([]uint32{0, 1}, []uint32{1, 2, 3, 4}, nil)
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	var each []uint32
+	require.NoError(t, c.Maps["percpu"].Lookup(uint32(1), &each))
+	require.Equal(t, []uint32{3, 4}, each)
+	_, err = m.BatchUpdate([]uint32{1}, []uint64{1, 2}, nil)
+	require.Error(t, err)
+}

@@ -91,7 +91,7 @@ func runProgram(in io.Reader, out, errs io.Writer, f *runFlags, path string) err
 		return err
 	}
 	p := c.Programs[name]
-	ctx, err := contextOf(p, k, f.ctx)
+	ctx, err := contextOf(p, f.ctx)
 	if err != nil {
 		return err
 	}
@@ -172,45 +172,12 @@ func readFile(in io.Reader, path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// contextOf encodes the context that --ctx describes.
-func contextOf(p *skep.Program, k *linux.Kernel, text string) (any, error) {
-	text = strings.TrimSpace(text)
-	switch {
-	case text == "":
-		return nil, nil
-	case strings.HasPrefix(text, "x:"):
-		b, err := hexBytes(text[2:])
-		if err != nil {
-			return nil, usage("--ctx: %v", err)
-		}
-		return b, nil
-	case strings.HasPrefix(text, "["):
-		b, err := value.Words([]byte(text))
-		if err != nil {
-			return nil, usage("--ctx: %v", err)
-		}
-		return b, nil
-	}
-	prog := p.Verdict().Program
-	var s *linux.StructInfo
-	if row := k.Prog(linux.ProgType(prog.Type), linux.AttachType(prog.AttachType), ""); row != nil {
-		s = linux.Struct(row.Ctx().Name)
-	}
-	if s == nil {
-		return nil, usage("--ctx: the context of %v programs has no fixed struct: give words, [1, 2], or bytes, x:0102", p.Type())
-	}
-	b, err := value.Struct(s, []byte(text))
-	if err != nil {
-		return nil, usage("--ctx: %v", err)
-	}
-	return b, nil
-}
-
 // runAll runs the program on each packet and prints what becomes of it.
 func runAll(out io.Writer, p *skep.Program, packets [][]byte, ctx any, f *runFlags, readers readers) error {
 	failed := 0
 	for i, data := range packets {
-		o := skep.RunOptions{Data: data, Context: ctx, Repeat: f.repeat, CPU: f.cpu, DataOut: []byte{}}
+		var ctxOut []byte
+		o := skep.RunOptions{Data: data, Context: ctx, Repeat: f.repeat, CPU: f.cpu, DataOut: []byte{}, ContextOut: &ctxOut}
 		ret, err := p.Run(&o)
 		what := "run"
 		if data != nil {
@@ -225,6 +192,9 @@ func runAll(out io.Writer, p *skep.Program, packets [][]byte, ctx any, f *runFla
 		fmt.Fprintf(out, "%s: %s\n", what, resultText(p, ret))
 		if data != nil && !bytes.Equal(data, o.DataOut) {
 			fmt.Fprintf(out, "    now %d bytes: %s\n", len(o.DataOut), hex.EncodeToString(o.DataOut))
+		}
+		if changed := contextChanges(p, ctx, ctxOut); changed != "" {
+			fmt.Fprintf(out, "    context: %s\n", changed)
 		}
 		readers.print(out)
 	}
