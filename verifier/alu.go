@@ -175,11 +175,12 @@ func (r *reg) dropID() { r.id, r.off, r.delta = 0, 0, false }
 func (w *walk) arith(i *isa.Insn) error {
 	d := w.cur.reg(i.Dst)
 	if !i.SrcReg {
-		k := constReg(uint64(int64(i.Imm)))
+		k := &w.imm
+		*k = constReg(uint64(int64(i.Imm)))
 		if d.typ != scalar {
-			return w.pointerALU(i, d, d, &k)
+			return w.pointerALU(i, d, d, k)
 		}
-		return w.scalarALU(i, d, &k)
+		return w.scalarALU(i, d, k)
 	}
 	s := w.cur.reg(i.Src)
 	switch {
@@ -211,7 +212,8 @@ func (w *walk) arith(i *isa.Insn) error {
 // scalarALU is d op= s for scalars.
 func (w *walk) scalarALU(i *isa.Insn, d, s *reg) error {
 	op, is32 := aluOps[i.Op], i.Size == 4
-	k := *s // s may be d
+	k := &w.tmp[0] // s may be d
+	*k = *s
 	if zero, ok := d.num.Fork(op, &k.num); ok {
 		// Zero or minus one: each is walked on its own, so that the result is a constant.
 		b, err := w.push(w.pc, w.pc)
@@ -267,8 +269,8 @@ var zeroNum = domain.Const(0)
 
 // pointerALU is d = p op s, where p is a pointer (d itself, or what is added to the scalar d).
 func (w *walk) pointerALU(i *isa.Insn, d, p, s *reg) error {
-	s2 := *s // d is about to change
-	s, as := &s2, *p
+	w.tmp[0], w.tmp[1] = *s, *p // d is about to change
+	s, as := &w.tmp[0], &w.tmp[1]
 	known := s.num.IsConst()
 	if s.num.SMin > s.num.SMax || s.num.UMin > s.num.UMax {
 		d.setUnknown()
@@ -307,15 +309,13 @@ func (w *walk) pointerALU(i *isa.Insn, d, p, s *reg) error {
 	switch i.Op {
 	case isa.Add:
 		if sum := int64(as.off) + v; known && sum == int64(int32(sum)) {
-			*d = as
+			*d = *as
 			d.off = int32(sum)
 			d.num.AddOffset(&zeroNum)
 			break
 		}
-		num := as.num
-		num.AddOffset(&s.num)
-		*d = as
-		d.num = num
+		*d = *as
+		d.num.AddOffset(&s.num)
 		if d.isPkt() {
 			d.id, d.rng = w.newID(), 0
 		}
@@ -343,5 +343,5 @@ func (w *walk) pointerALU(i *isa.Insn, d, p, s *reg) error {
 	default:
 		return w.refuse(eacces, "pointer-operator", "R%d pointer arithmetic with %s operator prohibited", i.Dst, name)
 	}
-	return w.saneOffset(d, &as)
+	return w.saneOffset(d, as)
 }

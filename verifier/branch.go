@@ -24,8 +24,8 @@ func (w *walk) branch(i *isa.Insn) error {
 		return w.refuse(f.Errno, "reserved-fields", "%s", f.Message)
 	}
 	d := w.cur.reg(i.Dst)
-	k := constReg(uint64(int64(i.Imm)))
-	s := &k
+	s := &w.imm
+	*s = constReg(uint64(int64(i.Imm)))
 	if i.SrcReg {
 		if err := w.readReg(i.Src); err != nil {
 			return err
@@ -56,8 +56,8 @@ func (w *walk) branch(i *isa.Insn) error {
 		return err
 	}
 	od := other.reg(i.Dst)
-	k2 := k
-	os := &k2
+	os := &w.tmp[0]
+	*os = w.imm
 	if i.SrcReg {
 		os = other.reg(i.Src)
 	}
@@ -263,10 +263,10 @@ func syncLinked(s *state, known *reg, l *linkedRegs) {
 			continue
 		}
 		off, delta := r.off, r.delta
-		d := domain.Const(uint64(int64(off) - int64(known.off)))
+		distance := domain.Const(uint64(int64(off) - int64(known.off)))
 		*r = *known
 		r.off, r.delta = off, delta
-		r.num.ALU(domain.Add, false, &d)
+		r.num.ALU(domain.Add, false, &distance)
 	}
 }
 

@@ -250,7 +250,6 @@ func (w *walk) leave() error {
 		w.log.line(":")
 		w.log.state(s, len(s.frames)-2, true)
 	}
-	w.updateLive()
 	w.pool.freeFrame(f)
 	s.frames = s.frames[:len(s.frames)-1]
 	w.inst = nil

@@ -23,7 +23,11 @@ type liveFunc struct {
 	// By frame (its own, and those of its callers whose slots it gets pointers to), then by instruction.
 	frames  [8][]slotMarks
 	visited []bool // the instruction's writes are known
-	changed bool
+
+	// What has changed since the live slots were computed: instructions by frame, or for frames in reset all.
+	dirty [8][]int32
+	reset [8]bool
+	stale bool // something has changed here or in a function called from here
 }
 
 type liveKey struct{ callsite, subprog int }
@@ -33,7 +37,9 @@ type slotMarks struct{ reads, writes, live uint64 }
 // marks is the part of the walk that keeps them.
 type marks struct {
 	roots  map[int]*liveFunc // by subprogram
-	order  [][]int           // the instructions of each subprogram, successors first
+	order  [][]int32         // the instructions of each subprogram, successors first
+	after  [][2]int32        // the instructions reached from each; -1: none
+	before [][]int32         // the instructions from which each is reached
 	inst   *liveFunc         // of the frame being executed, nil if it must be found
 	markPC int               // instruction being walked, in inst when it began
 	markIn *liveFunc
@@ -92,6 +98,16 @@ func (l *liveFunc) marks(frame int) []slotMarks {
 // markRead notes that the instruction may read slots of a frame.
 func (w *walk) markRead(frame int, slots uint64) { w.markIn.markRead(frame, w.markPC, slots) }
 
+// change notes that the marks of an instruction have changed.
+func (l *liveFunc) change(frame, pc int) {
+	if !l.reset[frame] {
+		l.dirty[frame] = append(l.dirty[frame], int32(pc))
+	}
+	for ; l != nil && !l.stale; l = l.outer {
+		l.stale = true
+	}
+}
+
 func (l *liveFunc) markRead(frame, pc int, slots uint64) {
 	if slots == 0 {
 		return
@@ -99,7 +115,7 @@ func (l *liveFunc) markRead(frame, pc int, slots uint64) {
 	m := &l.marks(frame)[pc-l.start]
 	if slots&^m.reads != 0 {
 		m.reads |= slots
-		l.changed = true
+		l.change(frame, pc)
 	}
 }
 
@@ -137,57 +153,109 @@ func (w *walk) commitWrites() {
 			mask &= m.writes
 		}
 		if mask != m.writes {
+			// What was taken for live may turn out to be dead, if the writes were not known before.
+			l.reset[f] = l.reset[f] || m.live&mask&^m.reads != 0
 			m.writes = mask
-			l.changed = true
+			l.change(f, w.markPC)
 		}
 	}
 	l.visited[at] = true
 }
 
-// updateLive brings the live slots of the functions being executed up to date, innermost first, as what a callee
-// reads of its caller's frame counts as read by the call.
-func (w *walk) updateLive() {
-	for l := w.instance(); l != nil; l = l.outer {
-		w.solve(l)
-		if l.outer == nil {
-			break
+// solve computes the live slots of a function from its marks, the least solution. What a callee reads of its callers'
+// frames counts as read by the call.
+func (w *walk) solve(l *liveFunc) {
+	if !l.stale {
+		return
+	}
+	l.stale = false
+	for _, c := range l.inner {
+		if !c.stale {
+			continue
 		}
-		for f := 0; f < l.depth; f++ {
-			if l.frames[f] != nil {
-				l.outer.markRead(f, l.callsite, l.frames[f][0].live)
+		w.solve(c)
+		for f := 0; f < c.depth; f++ {
+			if c.frames[f] != nil {
+				l.markRead(f, c.callsite, c.frames[f][0].live)
+			}
+		}
+	}
+	l.stale = false
+	for f := 0; f <= l.depth; f++ {
+		if l.reset[f] {
+			l.reset[f] = false
+			l.dirty[f] = l.dirty[f][:0]
+			w.sweep(l, l.frames[f])
+		} else if len(l.dirty[f]) > 0 {
+			l.dirty[f] = w.spread(l, l.frames[f], l.dirty[f])
+		}
+	}
+}
+
+// sweep computes all live slots anew.
+func (w *walk) sweep(l *liveFunc, m []slotMarks) {
+	for i := range m {
+		m[i].live = 0
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, pc := range w.order[l.subprog] {
+			k := &m[int(pc)-l.start]
+			if live := w.liveAfter(l, m, int(pc))&^k.writes | k.reads; live != k.live {
+				k.live = live
+				changed = true
 			}
 		}
 	}
 }
 
-// solve computes the live slots of a function from its marks: the least solution.
-func (w *walk) solve(l *liveFunc) {
-	if !l.changed {
-		return
+func (w *walk) liveAfter(l *liveFunc, m []slotMarks, pc int) (out uint64) {
+	for _, t := range w.after[pc] {
+		if t >= 0 {
+			out |= m[int(t)-l.start].live
+		}
 	}
-	l.changed = false
-	order := w.order[l.subprog]
-	for f := 0; f <= l.depth; f++ {
-		m := l.frames[f]
-		if m == nil {
-			continue
+	return out
+}
+
+// spread carries slots that have become live at some instructions back to those before.
+func (w *walk) spread(l *liveFunc, m []slotMarks, work []int32) []int32 {
+	for len(work) > 0 {
+		pc := int(work[len(work)-1])
+		work = work[:len(work)-1]
+		k := &m[pc-l.start]
+		if live := w.liveAfter(l, m, pc)&^k.writes | k.reads; live&^k.live != 0 {
+			k.live = live
+			work = append(work, w.before[pc]...)
 		}
-		for i := range m {
-			m[i].live = 0
+	}
+	return work
+}
+
+// findFlow lists what comes before and after every instruction.
+func (w *walk) findFlow() {
+	count := make([]int32, len(w.insns))
+	w.after = make([][2]int32, len(w.insns))
+	w.order = make([][]int32, len(w.in.Subprogs))
+	for _, at := range w.in.Postorder {
+		n := w.in.SubOf[at]
+		w.order[n] = append(w.order[n], int32(at))
+		w.after[at] = [2]int32{-1, -1}
+		to, k := w.in.Next(at)
+		for i, t := range to[:k] {
+			w.after[at][i] = int32(t)
+			count[t]++
 		}
-		for changed := true; changed; {
-			changed = false
-			for _, pc := range order {
-				k := &m[pc-l.start]
-				var out uint64
-				to, n := w.in.Next(pc)
-				for _, t := range to[:n] {
-					out |= m[t-l.start].live
-				}
-				if live := out&^k.writes | k.reads; live != k.live {
-					k.live = live
-					changed = true
-				}
+	}
+	all := make([]int32, 2*len(w.insns))
+	w.before = make([][]int32, len(w.insns))
+	for at, n := range count {
+		w.before[at], all = all[:0:n], all[n:]
+	}
+	for _, at := range w.in.Postorder {
+		for _, t := range w.after[at] {
+			if t >= 0 {
+				w.before[t] = append(w.before[t], int32(at))
 			}
 		}
 	}

@@ -250,14 +250,14 @@ func (w *walk) aligned(r *reg, a *access) error {
 
 const negative = "R%d min value is negative, either use unsigned index or do a if (index >=0) check."
 
-// within checks that size bytes at off lie in an object of n bytes.
-func (w *walk) within(b isa.Reg, r *reg, off int64, size int, n int64, zeroOK bool, then string) error {
-	if off >= 0 && (size > 0 || size == 0 && zeroOK) && off+int64(size) <= n {
-		return nil
-	}
-	if then != "" {
-		then = "\n" + then
-	}
+// within tells that size bytes at off lie in an object of n bytes.
+func within(off int64, size int, n int64, zeroOK bool) bool {
+	return off >= 0 && (size > 0 || size == 0 && zeroOK) && off+int64(size) <= n
+}
+
+// outside refuses an access that does not lie within an object of n bytes; then is the line that follows.
+func (w *walk) outside(b isa.Reg, r *reg, off int64, size int, n int64, then string) error {
+	then = at("\nR%d "+then, b)
 	switch r.typ {
 	case mapKey:
 		return w.refuse(eacces, "key-range", "invalid access to map key, key_size=%d off=%d size=%d"+then, n, off, size)
@@ -276,13 +276,16 @@ func (w *walk) region(b isa.Reg, r *reg, off, size int, n int64, zeroOK bool) er
 	if lo < 0 && (lo == -1<<63 || int64(off)+lo != int64(int32(int64(off)+lo)) || lo+int64(off) < 0) {
 		return w.refuse(eacces, "negative-index", negative, b)
 	}
-	if err := w.within(b, r, lo+int64(off), size, n, zeroOK, at("R%d min value is outside of the allowed memory range", b)); err != nil {
-		return err
+	if lo += int64(off); !within(lo, size, n, zeroOK) {
+		return w.outside(b, r, lo, size, n, "min value is outside of the allowed memory range")
 	}
 	if r.num.UMax >= linux.MaxVarOff {
 		return w.refuse(eacces, "unbounded-index", "R%d unbounded memory access, make sure to bounds check any such access", b)
 	}
-	return w.within(b, r, int64(r.num.UMax)+int64(off), size, n, zeroOK, at("R%d max value is outside of the allowed memory range", b))
+	if hi := int64(r.num.UMax) + int64(off); !within(hi, size, n, zeroOK) {
+		return w.outside(b, r, hi, size, n, "max value is outside of the allowed memory range")
+	}
+	return nil
 }
 
 // packetRange checks an access to the packet.
@@ -290,11 +293,13 @@ func (w *walk) packetRange(b isa.Reg, r *reg, off, size int, zeroOK bool) error 
 	if r.num.SMin < 0 {
 		return w.refuse(eacces, "negative-index", negative, b)
 	}
-	outside := at("R%d offset is outside of the packet", b)
 	if r.rng < 0 {
-		return w.refuse(einval, "packet-range", "%s", outside)
+		return w.refuse(einval, "packet-range", "R%d offset is outside of the packet", b)
 	}
-	return w.within(b, r, int64(off), size, int64(r.rng), zeroOK, outside)
+	if !within(int64(off), size, int64(r.rng), zeroOK) {
+		return w.outside(b, r, int64(off), size, int64(r.rng), "offset is outside of the packet")
+	}
+	return nil
 }
 
 func (w *walk) accessMem(r *reg, off int, a *access) error {

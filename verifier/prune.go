@@ -189,14 +189,17 @@ func (w *walk) keep(at int) {
 		}
 	}
 	s := w.pool.state()
-	history := cur.history
-	cur.history = nil
 	w.pool.copy(s, cur, false)
 	// The history belongs to what is kept: it leads from the checkpoint before to here.
-	s.history, cur.history = history, s.history[:0]
+	if cap(s.history) > 0 {
+		w.pool.histories = append(w.pool.histories, s.history)
+	}
+	s.history = w.pool.steps(cur.history)
+	cur.history = cur.history[:0]
 	w.here = nil
 	s.insn = w.pc
-	ck := &checkpoint{st: s, next: w.buckets[at]}
+	ck := take(&w.pool.keptSlab, 64)
+	*ck = checkpoint{st: s, next: w.buckets[at]}
 	s.kept = ck
 	w.buckets[at] = ck
 	w.enterLoop(s)

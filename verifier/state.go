@@ -168,10 +168,28 @@ type step struct {
 	linked     linkedRegs
 }
 
-// pool recycles states and frames: a walk copies millions of them.
+// pool recycles states and frames: a walk copies millions of them. What is new comes from slabs, many at a time.
 type pool struct {
 	states []*state
 	frames []*frame
+
+	stateSlab []state
+	frameSlab []frame
+	ptrSlab   []*frame
+	stepSlab  []step
+	keptSlab  []checkpoint
+
+	histories [][]step // memory of histories that nobody has
+}
+
+// take cuts one element off a slab.
+func take[T any](slab *[]T, size int) *T {
+	if len(*slab) == 0 {
+		*slab = make([]T, size)
+	}
+	t := &(*slab)[0]
+	*slab = (*slab)[1:]
+	return t
 }
 
 func (p *pool) frame() *frame {
@@ -180,7 +198,7 @@ func (p *pool) frame() *frame {
 		p.frames = p.frames[:n-1]
 		return f
 	}
-	return &frame{}
+	return take(&p.frameSlab, 16)
 }
 
 func (p *pool) state() *state {
@@ -189,7 +207,30 @@ func (p *pool) state() *state {
 		p.states = p.states[:n-1]
 		return s
 	}
-	return &state{}
+	const frames = 2 // most states have no more
+	if len(p.ptrSlab) < frames {
+		p.ptrSlab = make([]*frame, 64*frames)
+	}
+	s := take(&p.stateSlab, 64)
+	s.frames = p.ptrSlab[:0:frames]
+	p.ptrSlab = p.ptrSlab[frames:]
+	if n := len(p.histories); n > 0 {
+		s.history = p.histories[n-1]
+		p.histories = p.histories[:n-1]
+	}
+	return s
+}
+
+// steps copies a history into as much memory as it takes.
+func (p *pool) steps(h []step) []step {
+	const slab = 1024
+	if len(h) > len(p.stepSlab) {
+		p.stepSlab = make([]step, max(slab, len(h)))
+	}
+	out := p.stepSlab[:len(h):len(h)]
+	p.stepSlab = p.stepSlab[len(h):]
+	copy(out, h)
+	return out
 }
 
 // free gives a state and its frames back.
@@ -197,9 +238,13 @@ func (p *pool) free(s *state) {
 	for _, f := range s.frames {
 		p.freeFrame(f)
 	}
-	frames, hist, refs := s.frames[:0], s.history[:0], s.refs[:0]
-	*s = state{frames: frames, history: hist, refs: refs}
+	s.clear(s.frames[:0], s.history[:0], s.refs[:0])
 	p.states = append(p.states, s)
+}
+
+// clear makes s the zero state, but for the memory that its slices have.
+func (s *state) clear(frames []*frame, hist []step, refs []ref) {
+	*s = state{frames: frames, history: hist, refs: refs}
 }
 
 func (p *pool) freeFrame(f *frame) {
@@ -226,7 +271,11 @@ func (p *pool) copy(dst, src *state, withHistory bool) {
 	dst.kept = nil
 	for i, f := range src.frames {
 		d := dst.frames[i]
-		stack := append(d.stack[:0], f.stack...)
+		stack := d.stack[:0]
+		if cap(stack) < len(f.stack) {
+			stack = make([]slot, 0, (len(f.stack)+7)/8*8)
+		}
+		stack = append(stack, f.stack...)
 		*d = *f
 		d.stack = stack
 	}

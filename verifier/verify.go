@@ -164,11 +164,7 @@ func (w *walk) prepare() *prepare.Fault {
 	w.at = make([]insnInfo, len(w.insns))
 	w.subs = make([]subInfo, len(in.Subprogs))
 	w.loops = map[loopKey]*loop{}
-	w.order = make([][]int, len(in.Subprogs))
-	for _, pc := range in.Postorder {
-		n := in.SubOf[pc]
-		w.order[n] = append(w.order[n], pc)
-	}
+	w.findFlow()
 	for n := range w.subs {
 		w.subs[n].fastcall = in.Subprogs[n].HasFastcall
 	}

@@ -37,10 +37,12 @@ type walk struct {
 	subs   []subInfo
 	at     []insnInfo
 	ids    idMap
-	strict bool // BPF_F_STRICT_ALIGNMENT
-	freq   bool // BPF_F_TEST_STATE_FREQ
-	entry  int  // subprogram being verified
-	proven bool // the walk has ended, and nothing was refused
+	imm    reg    // the present instruction's constant
+	tmp    [2]reg // scratch: a reg whose address is taken would be allocated
+	strict bool   // BPF_F_STRICT_ALIGNMENT
+	freq   bool   // BPF_F_TEST_STATE_FREQ
+	entry  int    // subprogram being verified
+	proven bool   // the walk has ended, and nothing was refused
 
 	log logger
 }
@@ -181,7 +183,6 @@ func (w *walk) budget() int {
 // next takes up the branch that was put off last. It tells that there is none.
 func (w *walk) next() (done bool, err error) {
 	w.log.scratchAll()
-	w.updateLive()
 	if err := w.finish(w.cur); err != nil {
 		return false, err
 	}
