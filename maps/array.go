@@ -84,14 +84,12 @@ func (m *ArrayMap) Memory() ([]byte, error) {
 // indexed checks the update of an element by index.
 func indexed(c *common, key []byte, flags uint64) error {
 	switch {
-	case flags&^Lock > Exist:
+	case !c.flagsOK(flags):
 		return ErrInvalid
 	case index(key) >= c.spec.MaxEntries:
 		return ErrIndex
 	case flags&NoExist != 0:
 		return ErrKeyExist
-	case !c.lockable(flags): // last, in Linux
-		return ErrInvalid
 	}
 	return nil
 }

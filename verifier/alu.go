@@ -100,7 +100,7 @@ func (w *walk) giveID(r *reg) {
 		return
 	}
 	if r.delta {
-		r.id, r.off, r.delta = 0, 0, false
+		r.dropID()
 	}
 	if r.id == 0 && !r.num.IsConst() {
 		r.id = w.newID()
@@ -169,7 +169,7 @@ func (w *walk) mov(i *isa.Insn) error {
 }
 
 // dropID cuts a scalar's tie to others.
-func (r *reg) dropID() { r.id, r.off, r.delta = 0, 0, false }
+func (r *reg) dropID() { r.id, r.off, r.delta, r.delta32 = 0, 0, false, false }
 
 // arith walks d op= s for operands that have been checked.
 func (w *walk) arith(i *isa.Insn) error {
@@ -214,6 +214,7 @@ func (w *walk) scalarALU(i *isa.Insn, d, s *reg) error {
 	op, is32 := aluOps[i.Op], i.Size == 4
 	k := &w.tmp[0] // s may be d
 	*k = *s
+	small := d.num.Fits32()
 	if zero, ok := d.num.Fork(op, &k.num); ok {
 		// Zero or minus one: each is walked on its own, so that the result is a constant.
 		b, err := w.push(w.pc, w.pc)
@@ -227,12 +228,18 @@ func (w *walk) scalarALU(i *isa.Insn, d, s *reg) error {
 		w.violation("alu", d, bad)
 	}
 	// Compilers check r2 and use r1 where r1 = r2 + constant: the tie is kept with the distance.
-	if i.Op == isa.Add && !is32 && d.id != 0 && k.num.IsConst() {
-		const maxDelta = 1<<31 - 1
-		if d.delta || k.num.Bits.Value > maxDelta {
+	if (i.Op == isa.Add || i.Op == isa.Sub) && d.id != 0 && k.num.IsConst() && (!is32 || small) {
+		v := int64(k.num.Bits.Value)
+		if is32 {
+			v = int64(int32(v))
+		}
+		if i.Op == isa.Sub {
+			v = -v
+		}
+		if d.delta || v != int64(int32(v)) {
 			d.dropID()
 		} else {
-			d.delta, d.off = true, int32(k.num.Bits.Value)
+			d.delta, d.delta32, d.off = true, is32, int32(v)
 		}
 		return nil
 	}

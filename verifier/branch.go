@@ -236,7 +236,11 @@ func (w *walk) collect(id uint32, l *linkedRegs) {
 	}
 	for n := len(w.cur.frames) - 1; n >= 0; n-- {
 		f := w.cur.frames[n]
+		live := w.in.LiveIn[w.cur.frameInsn(n)]
 		for i := range f.regs {
+			if live>>i&1 == 0 {
+				continue
+			}
 			add(&f.regs[i], linkedReg{uint8(n), uint8(i), true})
 		}
 		for i := range f.stack {
@@ -258,15 +262,19 @@ func syncLinked(s *state, known *reg, l *linkedRegs) {
 		if r == known || r.typ != scalar || r.id != known.id {
 			continue
 		}
+		if r.delta && known.delta && r.delta32 != known.delta32 {
+			continue
+		}
 		if !r.delta && !known.delta || r.off == known.off {
 			*r = *known
 			continue
 		}
-		off, delta := r.off, r.delta
+		off, delta, delta32 := r.off, r.delta, r.delta32
+		is32 := delta32 || known.delta32
 		distance := domain.Const(uint64(int64(off) - int64(known.off)))
 		*r = *known
-		r.off, r.delta = off, delta
-		r.num.ALU(domain.Add, false, &distance)
+		r.off, r.delta, r.delta32 = off, delta, delta32
+		r.num.ALU(domain.Add, is32, &distance)
 	}
 }
 

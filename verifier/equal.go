@@ -111,7 +111,7 @@ func (r *reg) sameType(o *reg) bool {
 }
 
 func (m *idMap) same(old, cur *reg) bool {
-	return old.sameBase(cur) && old.delta == cur.delta && m.match(old.id, cur.id) && m.match(old.ref, cur.ref)
+	return old.sameBase(cur) && old.delta == cur.delta && old.delta32 == cur.delta32 && m.match(old.id, cur.id) && m.match(old.ref, cur.ref)
 }
 
 func (m *idMap) regCovers(old, cur *reg, how matching) bool {
@@ -129,7 +129,7 @@ func (m *idMap) regCovers(old, cur *reg, how matching) bool {
 		if how == byPrecision && !old.precise {
 			return true
 		}
-		if old.delta != cur.delta || old.delta && old.off != cur.off {
+		if old.delta != cur.delta || old.delta32 != cur.delta32 || old.delta && old.off != cur.off {
 			return false
 		}
 		return domain.Within(&old.num, &cur.num) && m.matchScalars(old.id, cur.id)
@@ -231,7 +231,7 @@ func sameTop(old, cur *state) bool {
 	of, cf := old.top(), cur.top()
 	for i := range of.regs {
 		o, c := &of.regs[i], &cf.regs[i]
-		if !o.sameBase(c) || o.id != c.id || o.ref != c.ref || o.delta != c.delta {
+		if !o.sameBase(c) || o.id != c.id || o.ref != c.ref || o.delta != c.delta || o.delta32 != c.delta32 {
 			return false
 		}
 	}

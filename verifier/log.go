@@ -255,9 +255,7 @@ func (r *reg) appendText(b []byte, f *frame) []byte {
 			b = append(b, 'P')
 		}
 		if r.num.IsConst() {
-			v := r.num
-			v.Bits.Value += uint64(int64(r.off))
-			return v.AppendText(b, "")
+			return r.num.AppendText(b, "")
 		}
 		var attrs [48]byte
 		a := attrs[:0]

@@ -83,9 +83,9 @@ type reg struct {
 	flags regFlags
 	// precise marks a scalar whose exact range mattered on some path from here, so that pruning must compare it.
 	precise bool
-	// delta marks a scalar that is its linked scalars' value plus off.
-	delta bool
-	frame uint8 // ptrStack: number of the frame pointed to
+	// delta marks a scalar that is its linked scalars' value plus off; with delta32 the sum is of their low halves.
+	delta, delta32 bool
+	frame          uint8 // ptrStack: number of the frame pointed to
 	// off is the fixed part of a pointer's offset; for a scalar with delta, the constant distance.
 	off int32
 

@@ -210,7 +210,6 @@ func (w *walk) readStackFixed(f *frame, off, size int, dst isa.Reg, hasDst bool)
 	}
 	if size == slotSize && width == slotSize {
 		if hasDst {
-			w.giveID(r)
 			*w.cur.reg(dst) = *r
 		}
 		w.noteStack(f.no, spi)

@@ -16,9 +16,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"sort"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/skepbpf/skep/internal/corpus"
@@ -114,7 +116,7 @@ func run(o *options) error {
 	if err != nil {
 		return err
 	}
-	r := &runner{o: o, k: k, opts: verifier.Options{Kernel: linux.For(version), KernelBTF: types}, done: map[string]int{}, kind: map[string]*kind{}}
+	r := &runner{o: o, k: k, opts: verifier.Options{Kernel: linux.For(version), KernelBTF: types, CPUs: runtime.NumCPU(), AllSymbols: true}, done: map[string]int{}, kind: map[string]*kind{}}
 	if o.show != "" {
 		return r.show(set, here)
 	}
@@ -138,6 +140,10 @@ func run(o *options) error {
 		}
 		if err != nil {
 			return err
+		}
+		if b, err := r.ask(p, 0); err != nil || c.Want != nil && (b.verdict != c.Want.Verdict || b.processed != c.Want.Processed) {
+			r.count("cases on which the kernel is not the recorded one")
+			continue
 		}
 		for n := range o.n {
 			jobs <- job{c, p, o.seed + uint64(n)}
@@ -166,6 +172,14 @@ func (j *judgement) String() string {
 
 func (r *runner) ask(p *object.Program, level uint32) (j judgement, err error) {
 	res, err := r.k.Load(p, oracle.Options{LogLevel: level, LongProgram: long})
+	for range 20 {
+		// Memory for native code is limited, and given back late.
+		if err != nil || res.Errno != syscall.EPERM && res.Errno != syscall.ENOMEM || res.Message != "" {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+		res, err = r.k.Load(p, oracle.Options{LogLevel: level, LongProgram: long})
+	}
 	if err != nil {
 		return j, err
 	}
