@@ -16,8 +16,14 @@ type kernelMap struct {
 
 // bpf is the system call, with an error as an Errno.
 func bpf(cmd uintptr, attr unsafe.Pointer, size uintptr) (int, Errno) {
-	r, _, e := unix.Syscall(unix.SYS_BPF, cmd, uintptr(attr), size)
-	return int(r), Errno(e)
+	for {
+		r, _, e := unix.Syscall(unix.SYS_BPF, cmd, uintptr(attr), size)
+		// A signal, such as those by which Go preempts, ends the verifier and test runs.
+		if e == unix.EINTR || e == unix.EAGAIN && cmd == unix.BPF_PROG_LOAD {
+			continue
+		}
+		return int(r), Errno(e)
+	}
 }
 
 type kernelSpec struct {
