@@ -84,12 +84,14 @@ func (m *ArrayMap) Memory() ([]byte, error) {
 // indexed checks the update of an element by index.
 func indexed(c *common, key []byte, flags uint64) error {
 	switch {
-	case !c.flagsOK(flags):
+	case flags&^Lock > Exist:
 		return ErrInvalid
 	case index(key) >= c.spec.MaxEntries:
 		return ErrIndex
 	case flags&NoExist != 0:
 		return ErrKeyExist
+	case !c.lockable(flags): // last, in Linux
+		return ErrInvalid
 	}
 	return nil
 }

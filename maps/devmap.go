@@ -62,10 +62,12 @@ func (m *Devices) Lookup(cpu int, key []byte) memory.Addr {
 
 func (m *Devices) get(key, value []byte, flags uint64) error {
 	a := m.array.at(0, key)
-	if a == 0 || m.space.Half(a).Load() == 0 {
+	if a == 0 {
 		return ErrKeyNotExist
 	}
-	m.read(value, a, 0)
+	if m.read(value, a, 0); binary.NativeEndian.Uint32(value) == 0 {
+		return ErrKeyNotExist
+	}
 	return nil
 }
 

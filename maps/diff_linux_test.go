@@ -150,6 +150,9 @@ func (d *differ) key(t *rapid.T) []byte {
 		}
 		return key
 	}
+	if d.spec.Type == RingBuf {
+		return []byte{rapid.Byte().Draw(t, "size")}
+	}
 	if len(key) > 0 {
 		key[0] = byte(rapid.IntRange(0, 7).Draw(t, "key"))
 	}

@@ -51,7 +51,8 @@ type Map interface {
 	// Frozen tells whether Freeze was called.
 	Frozen() bool
 
-	// Close gives up the map. Its memory is freed when no map in map holds it; no program may use it then.
+	// Close gives up the map; a second time it does nothing. Its memory is freed when no map in map holds it; no program
+	// may use it then.
 	Close() error
 }
 
@@ -111,6 +112,7 @@ type common struct {
 	self   impl
 	owned  []memory.Addr // to be freed
 	frozen atomic.Bool
+	closed atomic.Bool
 	refs   atomic.Int32 // Close, and each map in map that holds it
 
 	parts  []part // of the value that are data; nil if all of it is
@@ -218,11 +220,18 @@ func (c *common) NextKey(key []byte) ([]byte, error) {
 }
 
 func (c *common) Close() error {
+	if !c.closed.Swap(true) {
+		c.release()
+	}
+	return nil
+}
+
+// release gives up a reference, and the map if it was the last one.
+func (c *common) release() {
 	if c.refs.Add(-1) == 0 {
 		c.self.drop()
 		c.free()
 	}
-	return nil
 }
 
 // free returns the memory of the map.

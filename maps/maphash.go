@@ -57,7 +57,7 @@ func (m *MapHash) PutMap(key []byte, inner Map, flags uint64) error {
 	var handle [8]byte
 	binary.NativeEndian.PutUint64(handle[:], uint64(in.Addr()))
 	if err := m.set(0, key, handle[:], flags); err != nil {
-		in.Close()
+		in.base().release()
 		return err
 	}
 	return nil

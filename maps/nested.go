@@ -108,6 +108,6 @@ func (x *inners) Reclaim() {
 	x.replaced = nil
 	x.mu.Unlock()
 	for _, in := range old {
-		in.Close()
+		in.base().release()
 	}
 }

@@ -119,8 +119,12 @@ type model interface {
 
 // runModel does random things to a map and its model.
 func runModel(t *testing.T, s *maps.Spec) {
-	space := newSpace(t, memory.Options{Strict: true})
 	rapid.Check(t, func(t *rapid.T) {
+		space, err := memory.New(memory.Options{Strict: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer space.Close()
 		f := newFixture(t, space, s)
 		m := f.model(t)
 		actions := m.actions()

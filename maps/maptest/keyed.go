@@ -154,12 +154,14 @@ func (k *keyed) allowed(key []byte, flags uint64) maps.Errno {
 		return 0
 	}
 	switch {
-	case flags&^maps.Lock > maps.Exist, flags&maps.Lock != 0 && !k.locks(), k.lpm && n > uint32(len(key)-4)*8:
+	case flags&^maps.Lock > maps.Exist, flags&maps.Lock != 0 && !k.locks() && !k.array, k.lpm && n > uint32(len(key)-4)*8:
 		return maps.EINVAL
 	case k.array && n >= k.s.MaxEntries:
 		return maps.E2BIG
 	case ok && flags&maps.NoExist != 0:
 		return maps.EEXIST
+	case flags&maps.Lock != 0 && !k.locks():
+		return maps.EINVAL
 	case !ok && flags&maps.Exist != 0:
 		return maps.ENOENT
 	case ok || k.lru || len(k.in) < int(k.s.MaxEntries):
@@ -229,6 +231,9 @@ func (k *keyed) actions() map[string]func(*rapid.T) {
 				}
 			}
 			e := k.allowed(key, flags)
+			if flags&maps.Lock != 0 && !k.locks() {
+				e = maps.EINVAL // the first that user space is told
+			}
 			want(t, "Put", k.m.Put(key, all, flags), e)
 			if e == 0 {
 				k.stored(t, key, func(v [][]byte) { copy(v, values) })
