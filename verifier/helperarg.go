@@ -1,7 +1,6 @@
 package verifier
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/skepbpf/skep/helpers"
@@ -96,7 +95,7 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 	if a.Flags&helpers.MaybeNull != 0 {
 		flags &^= maybeNull
 	}
-	if !slices.Contains(want, typeName(r.typ, flags)) || r.typ == notInit {
+	if !typeIn(want, r.typ, flags) {
 		return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), strings.Join(want, ", "))
 	}
 	if r.typ != btfPtr {
@@ -143,6 +142,35 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 	}
 	return nil
 }
+
+// typeIn tells that the list has the type.
+func typeIn(list []string, t regType, f regFlags) bool {
+	for _, s := range list {
+		if x, ok := typesByName[s]; ok && x.typ == t && x.flags == f {
+			return true
+		}
+	}
+	return false
+}
+
+// typesByName are the types that arguments may have, by name.
+var typesByName = func() map[string]struct {
+	typ   regType
+	flags regFlags
+} {
+	m := map[string]struct {
+		typ   regType
+		flags regFlags
+	}{}
+	for t := scalar; t < numRegTypes; t++ {
+		for _, f := range []regFlags{0, rdOnly, ringbufMem, trusted, rcu, perCPU, perCPU | rcu, perCPU | trusted} {
+			x := m[typeName(t, f)]
+			x.typ, x.flags = t, f
+			m[typeName(t, f)] = x
+		}
+	}
+	return m
+}()
 
 // argOffset checks that a pointer that must be as the program got it is.
 func (w *walk) argOffset(n isa.Reg, r *reg, release bool) error {

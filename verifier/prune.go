@@ -191,7 +191,7 @@ func (w *walk) keep(at int) {
 	s := w.pool.state()
 	w.pool.copy(s, cur, false)
 	// The history belongs to what is kept: it leads from the checkpoint before to here.
-	if cap(s.history) > 0 {
+	if cap(s.history) >= historyLen {
 		w.pool.histories = append(w.pool.histories, s.history)
 	}
 	s.history = w.pool.steps(cur.history)

@@ -177,6 +177,7 @@ type pool struct {
 	frameSlab []frame
 	ptrSlab   []*frame
 	stepSlab  []step
+	slotSlab  []slot
 	keptSlab  []checkpoint
 
 	histories [][]step // memory of histories that nobody has
@@ -198,40 +199,44 @@ func (p *pool) frame() *frame {
 		p.frames = p.frames[:n-1]
 		return f
 	}
-	return take(&p.frameSlab, 16)
+	return take(&p.frameSlab, 64)
 }
 
+// historyLen is as long as histories grow: then a checkpoint is made.
+const historyLen = 48
+
 func (p *pool) state() *state {
+	var s *state
 	if n := len(p.states); n > 0 {
-		s := p.states[n-1]
+		s = p.states[n-1]
 		p.states = p.states[:n-1]
-		return s
+	} else {
+		s = take(&p.stateSlab, 64)
+		s.frames = cut(&p.ptrSlab, 2) // most states have no more
 	}
-	const frames = 2 // most states have no more
-	if len(p.ptrSlab) < frames {
-		p.ptrSlab = make([]*frame, 64*frames)
-	}
-	s := take(&p.stateSlab, 64)
-	s.frames = p.ptrSlab[:0:frames]
-	p.ptrSlab = p.ptrSlab[frames:]
-	if n := len(p.histories); n > 0 {
-		s.history = p.histories[n-1]
-		p.histories = p.histories[:n-1]
+	if cap(s.history) < historyLen {
+		if n := len(p.histories); n > 0 {
+			s.history = p.histories[n-1]
+			p.histories = p.histories[:n-1]
+		} else {
+			s.history = cut(&p.stepSlab, historyLen)
+		}
 	}
 	return s
 }
 
-// steps copies a history into as much memory as it takes.
-func (p *pool) steps(h []step) []step {
-	const slab = 1024
-	if len(h) > len(p.stepSlab) {
-		p.stepSlab = make([]step, max(slab, len(h)))
+// cut cuts memory for n elements off a slab.
+func cut[T any](slab *[]T, n int) []T {
+	if n > len(*slab) {
+		*slab = make([]T, max(1024, n))
 	}
-	out := p.stepSlab[:len(h):len(h)]
-	p.stepSlab = p.stepSlab[len(h):]
-	copy(out, h)
-	return out
+	t := (*slab)[:0:n]
+	*slab = (*slab)[n:]
+	return t
 }
+
+// steps copies a history into as much memory as it takes.
+func (p *pool) steps(h []step) []step { return append(cut(&p.stepSlab, len(h)), h...) }
 
 // free gives a state and its frames back.
 func (p *pool) free(s *state) {
@@ -273,7 +278,7 @@ func (p *pool) copy(dst, src *state, withHistory bool) {
 		d := dst.frames[i]
 		stack := d.stack[:0]
 		if cap(stack) < len(f.stack) {
-			stack = make([]slot, 0, (len(f.stack)+7)/8*8)
+			stack = cut(&p.slotSlab, (len(f.stack)+7)/8*8)
 		}
 		stack = append(stack, f.stack...)
 		*d = *f

@@ -13,6 +13,7 @@ import (
 type kernelTypes struct {
 	kernel *object.BTF
 	refs   map[refKey]*btfRef
+	byName map[string]*btfRef // structs of the kernel
 }
 
 type refKey struct {
@@ -45,11 +46,18 @@ func (w *walk) kernelStruct(name string) (*btfRef, error) {
 	if w.types.kernel == nil || w.types.kernel.Spec == nil {
 		return nil, unsupported("pointers to kernel objects without the kernel's BTF")
 	}
+	if r := w.types.byName[name]; r != nil {
+		return r, nil
+	}
 	var s *btf.Struct
 	if err := w.types.kernel.Spec.TypeByName(name, &s); err != nil {
 		return nil, unsupported("a kernel without struct %s", name)
 	}
-	return w.types.refOf(w.types.kernel, s)
+	r, err := w.types.refOf(w.types.kernel, s)
+	if err == nil {
+		w.types.byName[name] = r
+	}
+	return r, err
 }
 
 // matches tells that a pointer off bytes into a type is one to want. strict: at its start, and not to a member.

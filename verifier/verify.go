@@ -160,7 +160,7 @@ func (w *walk) prepare() *prepare.Fault {
 	w.in = in
 	w.strict = p.Flags&(flagStrictAlignment|flagAnyAlignment) == flagStrictAlignment
 	w.freq = p.Flags&flagTestStateFreq != 0
-	w.types = &kernelTypes{kernel: o.KernelBTF, refs: map[refKey]*btfRef{}}
+	w.types = &kernelTypes{kernel: o.KernelBTF, refs: map[refKey]*btfRef{}, byName: map[string]*btfRef{}}
 	w.at = make([]insnInfo, len(w.insns))
 	w.subs = make([]subInfo, len(in.Subprogs))
 	w.loops = map[loopKey]*loop{}
