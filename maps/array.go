@@ -105,6 +105,7 @@ func (m *ArrayMap) Update(cpu int, key, value []byte, flags uint64) error {
 		return err
 	}
 	m.write(m.at(cpu, key), value, flags)
+	m.released(m.at(cpu, key))
 	return nil
 }
 
@@ -135,8 +136,23 @@ func (m *ArrayMap) put(key, value []byte, flags uint64) error {
 	if err := indexed(m.common, key, flags); err != nil {
 		return err
 	}
-	m.eachCPU(value, func(cpu int, v []byte) { m.write(m.at(cpu, key), v, flags) })
+	m.eachCPU(value, func(cpu int, v []byte) {
+		m.write(m.at(cpu, key), v, flags)
+		m.released(m.at(cpu, key))
+	})
 	return nil
+}
+
+func (m *ArrayMap) drop() {
+	if m.spec.Released == nil {
+		return
+	}
+	for cpu := range m.cpus {
+		if cpu > 0 && !m.perCPU {
+			break
+		}
+		_, _ = m.Range(cpu, func(_ []byte, a memory.Addr) bool { m.released(a); return true })
+	}
 }
 
 func (m *ArrayMap) remove(key []byte) error { return ErrInvalid }

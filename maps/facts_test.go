@@ -153,6 +153,14 @@ func TestFacts(t *testing.T) {
 				t.Errorf("%v as a template: %s, and Linux says %s", row.ID, got, row.Inner)
 			}
 		}
+		b := row.ID.Batch()
+		for op, has := range map[string]bool{"lookup_batch": b.Lookup, "update_batch": b.Update, "delete_batch": b.Delete,
+			"lookup_and_delete_batch": b.LookupAndDelete} {
+			if has != (row.Operations[op] != "ENOTSUPP") {
+				t.Errorf("%v: %s: %v, and Linux says %s", row.ID, op, has, row.Operations[op])
+			}
+			compared++
+		}
 		m, err := New(space, &base, 2)
 		if err != nil {
 			t.Errorf("%v: %v", row.ID, err)

@@ -159,10 +159,28 @@ func (m *HashMap) unlink(hash uint32, prev, e memory.Addr) {
 
 // discard gives back what was in a bucket.
 func (m *HashMap) discard(e memory.Addr) {
+	m.end(e)
+	m.give(e)
+}
+
+// end tells those concerned that an element is no more.
+func (m *HashMap) end(e memory.Addr) {
 	if m.gone != nil {
 		m.gone(e)
 	}
-	m.give(e)
+	if m.spec.Released == nil {
+		return
+	}
+	m.released(m.value(0, e))
+	for cpu := 1; m.perCPU && cpu < m.cpus; cpu++ {
+		m.released(m.value(cpu, e))
+	}
+}
+
+func (m *HashMap) drop() {
+	if m.gone != nil || m.spec.Released != nil {
+		m.each(m.end)
+	}
 }
 
 // each calls f for all elements of a map that nobody else uses.

@@ -310,6 +310,13 @@ func (c *common) setFields() {
 	}
 }
 
+// released tells who wants to know that a value is no more.
+func (c *common) released(a memory.Addr) {
+	if c.spec.Released != nil && len(c.spec.Special) > 0 {
+		c.spec.Released(a)
+	}
+}
+
 // eachCPU splits a value as user space sees it into those of the CPUs, which have a multiple of 8 bytes; of other maps
 // there is one.
 func (c *common) eachCPU(value []byte, f func(cpu int, v []byte)) {

@@ -84,6 +84,6 @@ func (m *MapHash) put(key, value []byte, flags uint64) error {
 func (m *MapHash) take(key, value []byte) error { return ErrNotSupported }
 
 func (m *MapHash) drop() {
-	m.each(func(e memory.Addr) { m.retire(m.common, m.handle(e)) })
+	m.HashMap.drop()
 	m.Reclaim()
 }

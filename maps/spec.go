@@ -16,6 +16,11 @@ type Spec struct {
 	// reads nor writes them.
 	Special []Field
 
+	// Released, if not nil, is called for a value with Special fields when its element is removed, evicted, or replaced,
+	// when an array's element is updated, and when the map is closed: what the fields refer to is to be let go of. It must
+	// not use the map. Values of hash tables and arrays only have such fields, for all CPUs if they are per CPU.
+	Released func(value memory.Addr)
+
 	Inner *Spec // template of a map in map
 
 	Contents []KV // put into the new map

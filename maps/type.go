@@ -66,6 +66,22 @@ func (t Type) PerCPU() bool {
 	return false
 }
 
+// BatchOps are the batch commands of bpf(2) that a type has; others are ENOTSUPP.
+type BatchOps struct{ Lookup, Update, Delete, LookupAndDelete bool }
+
+// Batch tells which batch commands there are for a type.
+func (t Type) Batch() BatchOps {
+	switch t {
+	case Hash, PerCPUHash, LRUHash, LRUPerCPUHash, HashOfMaps:
+		return BatchOps{true, true, true, true}
+	case LPMTrie:
+		return BatchOps{true, true, true, false}
+	case Array, PerCPUArray, ArrayOfMaps:
+		return BatchOps{Lookup: true, Update: true}
+	}
+	return BatchOps{}
+}
+
 // Flags of Spec, BPF_F_*.
 const (
 	NoPrealloc    = 1 << 0
