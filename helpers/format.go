@@ -1,6 +1,7 @@
 package helpers
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -16,6 +17,30 @@ type verb struct {
 	long                    bool // 64 bits: l, ll; otherwise the value is cut to 32
 	kind                    byte // d u x X p s c
 	sub                     string
+}
+
+// CheckFormat reports whether f, up to its first zero, is a format of the kernel's with at most n conversions.
+func CheckFormat(f []byte, n int) bool {
+	if end := bytes.IndexByte(f, 0); end >= 0 {
+		f = f[:end]
+	}
+	for i := 0; i < len(f); i++ {
+		switch x := f[i]; {
+		case x == 0x7f || x < ' ' && !isSpace(x):
+			return false
+		case x != '%':
+		case i+1 < len(f) && f[i+1] == '%':
+			i++
+		default:
+			_, size, ok := parseVerb(f[i+1:])
+			if !ok || n == 0 {
+				return false
+			}
+			n--
+			i += size
+		}
+	}
+	return true
 }
 
 // format is the text of a format of the kernel's, which a zero ends, with values for its conversions:

@@ -385,8 +385,20 @@ func goodRange(s *state, p *reg, open bool) {
 	})
 }
 
-// mayGoto walks a jump that the kernel takes once the loop has run often enough.
+// mayGoto walks a jump that the kernel takes once the loop has run often enough. What follows is put off: how often it
+// runs nobody knows, so scalars that differ from the round before and have not mattered become unknown in it.
 func (w *walk) mayGoto(i *isa.Insn) error {
 	w.jumps++
-	return unsupported("may_goto")
+	s, err := w.push(w.pc+1, w.pc)
+	if err != nil {
+		return err
+	}
+	s.mayGoto++
+	if p := w.cur.parent; p != nil {
+		if old := w.entryBefore(w.pc, p.depth); old != nil {
+			w.widen(old, s)
+		}
+	}
+	w.pc = i.Target(w.pc)
+	return nil
 }

@@ -124,10 +124,15 @@ func (w *walk) pointerArg(off, n int, param *btf.FuncParam, p *btf.Pointer, a *a
 		flags |= tagFlags[tag.Value] &^ rcu
 	}
 	t, err := w.types.refOf(w.types.kernel, target)
+	if err == nil && t.name == "sock" && w.prog.Type == linux.ProgTypeStructOps && w.p.AttachTo == "tcp_congestion_ops" {
+		t, err = w.kernelStruct("tcp_sock") // a socket that congestion control is for is one of TCP
+	}
 	if err != nil {
 		return err
 	}
-	w.line("func '%s' arg%d has btf_id %d type %s '%s'", w.in.AttachName, n, t.id, kindText(target), t.name)
+	if known == "" || w.rawTracepoint() {
+		w.line("func '%s' arg%d has btf_id %d type %s '%s'", w.in.AttachName, n, t.id, kindText(target), t.name)
+	}
 	*d = ptrReg(btfPtr, flags)
 	d.btf = t
 	if d.canBeNull() {
@@ -257,7 +262,7 @@ func (w *walk) walkTrust(r *reg, f *found) (regFlags, error) {
 		return untrusted, nil
 	}
 	if !r.isTrusted() && !r.isRCU() {
-		return flags &^ (trusted | rcu | untrusted), nil // as it was before pointers were trusted
+		return flags &^ (trusted | rcu), nil // as it was before pointers were trusted
 	}
 	switch {
 	case w.safeField(r, f, "__safe_trusted"):
@@ -275,7 +280,7 @@ func (w *walk) walkTrust(r *reg, f *found) (regFlags, error) {
 	case flags&(perCPU|userMem) != 0:
 		return flags, nil
 	}
-	return flags &^ (trusted | rcu | untrusted), nil
+	return flags &^ (trusted | rcu), nil
 }
 
 // safeField tells that the kernel's BTF lists the field among those that are as trusted as what they are in: in a type

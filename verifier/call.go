@@ -256,18 +256,19 @@ func (w *walk) leave() error {
 	w.log.fresh = true
 	if callback {
 		// A scalar that differs from round to round and does not matter so far will not stop the rounds from converging.
-		if old := w.entryBefore(w.pc); old != nil {
+		if old := w.entryBefore(w.pc, s.depth); old != nil {
 			w.widen(old, s)
 		}
 	}
 	return nil
 }
 
-// entryBefore is the state in which this path came to the instruction before, with the same calls.
-func (w *walk) entryBefore(pc int) *state {
+// entryBefore is the state in which this path came to the instruction before, with the same calls, less deep than
+// given.
+func (w *walk) entryBefore(pc, depth int) *state {
 	at := int((uint32(pc) ^ uint32(int32(w.cur.top().callsite))) % uint32(len(w.insns)))
 	for ck := w.buckets[at]; ck != nil; ck = ck.next {
-		if s := ck.st; s.insn == pc && s.branches > 0 && s.sameCalls(w.cur) && s.depth < w.cur.depth {
+		if s := ck.st; s.insn == pc && s.branches > 0 && s.sameCalls(w.cur) && s.depth < depth {
 			return s
 		}
 	}

@@ -129,10 +129,14 @@ func (m *idMap) regCovers(old, cur *reg, how matching) bool {
 		if how == byPrecision && !old.precise {
 			return true
 		}
-		if old.delta != cur.delta || old.delta32 != cur.delta32 || old.delta && old.off != cur.off {
+		if !domain.Within(&old.num, &cur.num) {
 			return false
 		}
-		return domain.Within(&old.num, &cur.num) && m.matchScalars(old.id, cur.id)
+		if old.id == 0 {
+			return true // it stood alone: ties of the new one only say more of it
+		}
+		return old.delta == cur.delta && old.delta32 == cur.delta32 && (!old.delta || old.off == cur.off) &&
+			m.matchScalars(old.id, cur.id)
 	case mapKey, mapValue, mem, buf, tpBuffer:
 		return old.sameType(cur) && domain.Within(&old.num, &cur.num) && m.match(old.id, cur.id) && m.match(old.ref, cur.ref)
 	case pkt, pktMeta:

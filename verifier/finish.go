@@ -1,6 +1,8 @@
 package verifier
 
 import (
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
 )
@@ -50,6 +52,23 @@ func (w *walk) checkReturn() error {
 
 // targetReturn is the range of a program that is attached to a function. free: R0 does not matter.
 func (w *walk) targetReturn() (r linux.Return, free bool, err error) {
+	switch w.prog.Type {
+	case linux.ProgTypeStructOps:
+		if w.in.AttachProto == nil {
+			return r, false, unsupported("a struct_ops member that is no function")
+		}
+		switch btf.UnderlyingType(w.in.AttachProto.Return).(type) {
+		case *btf.Void:
+			return r, true, nil
+		case *btf.Pointer:
+			return r, false, unsupported("a struct_ops member that returns a pointer")
+		}
+		return linux.Return{Kind: linux.ReturnAny}, false, nil
+	case linux.ProgTypeLSM:
+		r = w.k.LSMReturn(linux.AttachType(w.p.AttachType), w.in.AttachName)
+		_, void := btf.UnderlyingType(w.in.AttachProto.Return).(*btf.Void)
+		return r, void && linux.AttachType(w.p.AttachType) != linux.AttachLSMCGroup, nil
+	}
 	return r, false, unsupported("return values by what the program is attached to")
 }
 
@@ -76,6 +95,20 @@ func (w *walk) stackDepths() error {
 			c.private = n == 0 && private
 			if err := c.enter(n, 0, 0); err != nil {
 				return err
+			}
+		}
+	}
+	return w.loopBudgets()
+}
+
+// loopBudgets adds to the stack what may_goto needs there: a count and a time.
+func (w *walk) loopBudgets() error {
+	const size = 16
+	for at := range w.insns {
+		if n := w.in.SubOf[at]; w.insns[at].Op == isa.MayGoto && w.at[at].walked && w.subs[n].extra == 0 {
+			w.subs[n].extra = size
+			if d := w.subs[n].depth; d+size > stackSize {
+				return w.refuse(einval, "stack-extra", "stack size %d(extra %d) is too large", d, size)
 			}
 		}
 	}

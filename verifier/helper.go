@@ -38,6 +38,9 @@ func (w *walk) callHelper(i *isa.Insn) error {
 		return w.refuse(einval, "helper-unknown", "invalid func %s#%d", helperText(id), id)
 	}
 	use := w.prog.Helper(w.k, id)
+	if (id == linux.HelperSetsockopt || id == linux.HelperGetsockopt) && w.prog.Type == linux.ProgTypeStructOps && w.in.AttachName == "release" {
+		use = 0 // options of a socket that is going away
+	}
 	p := helpers.ForProg(id, w.p.Type, w.p.AttachType, w.in.Sleepable)
 	switch {
 	case use&linux.HelperAllowed == 0 || p == nil:

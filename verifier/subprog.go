@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
@@ -85,5 +86,29 @@ func (w *walk) callKfunc(i *isa.Insn) (done bool, err error) {
 	return false, unsupported("calls of kernel functions")
 }
 
-// snprintf checks a format string.
-func (w *walk) snprintf() error { return unsupported("bpf_snprintf") }
+// snprintf checks the format string of bpf_snprintf against the length of its data.
+func (w *walk) snprintf() error {
+	size := w.cur.reg(isa.R5)
+	if !size.num.IsConst() {
+		return unsupported("bpf_snprintf with data of a length that is not known")
+	}
+	if size.val()%8 != 0 {
+		return &refusal{einval, "snprintf-data", ""}
+	}
+	f := w.cur.reg(isa.R3)
+	var text []byte
+	for at := int(f.off) + int(f.num.Bits.Value); ; at++ {
+		b, ok := f.m.read(at, 1)
+		if !ok {
+			return unsupported("the contents of map %s", f.m.Name)
+		}
+		text = append(text, byte(b))
+		if b == 0 {
+			break
+		}
+	}
+	if !helpers.CheckFormat(text, int(size.val()/8)) {
+		return w.refuse(einval, "snprintf-format", "Invalid format string")
+	}
+	return nil
+}

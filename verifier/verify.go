@@ -218,7 +218,7 @@ func (w *walk) cost() Cost {
 	c := Cost{Processed: w.processed, MaxStatesPerInsn: w.most, TotalStates: w.total, PeakStates: w.peak}
 	for n := range w.subs {
 		if !w.proven || w.reached(n) {
-			c.StackDepth = append(c.StackDepth, w.subs[n].depth)
+			c.StackDepth = append(c.StackDepth, w.subs[n].depth+w.subs[n].extra)
 		}
 	}
 	return c

@@ -50,6 +50,7 @@ type walk struct {
 // subInfo is what the walk learns of a subprogram.
 type subInfo struct {
 	depth    int  // bytes of stack
+	extra    int  // bytes of stack that the kernel adds for may_goto
 	called   bool // global: called from somewhere that is walked
 	verified bool // global: walked on its own
 	callback bool
