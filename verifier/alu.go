@@ -190,7 +190,7 @@ func (w *walk) arith(i *isa.Insn) error {
 			d.setUnknown()
 			return nil
 		}
-		return w.refuse(eacces, "pointer-pointer", "R%d pointer %s pointer prohibited", i.Dst, i.Op.Info().Name)
+		return w.refuse(eacces, "pointer-pointer", "R%d pointer %s pointer prohibited", i.Dst, aluName(i.Op))
 	case s.typ != scalar:
 		if err := w.mark(i.Dst); err != nil {
 			return err
@@ -274,6 +274,17 @@ func (w *walk) saneOffset(r *reg, as *reg) error {
 // zeroNum is added to a pointer's variable offset when only its fixed part changes: its 32-bit ranges go.
 var zeroNum = domain.Const(0)
 
+// aluName is how messages call an operation: signed or not, divisions are the same to them.
+func aluName(op isa.Op) string {
+	switch op {
+	case isa.SDiv:
+		op = isa.Div
+	case isa.SMod:
+		op = isa.Mod
+	}
+	return op.Info().Name
+}
+
 // pointerALU is d = p op s, where p is a pointer (d itself, or what is added to the scalar d).
 func (w *walk) pointerALU(i *isa.Insn, d, p, s *reg) error {
 	w.tmp[0], w.tmp[1] = *s, *p // d is about to change
@@ -283,7 +294,7 @@ func (w *walk) pointerALU(i *isa.Insn, d, p, s *reg) error {
 		d.setUnknown()
 		return nil
 	}
-	name := i.Op.Info().Name
+	name := aluName(i.Op)
 	if i.Size != 8 {
 		if i.Op == isa.Sub {
 			d.setUnknown()

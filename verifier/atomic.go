@@ -12,9 +12,6 @@ func (w *walk) atomic(i *isa.Insn) error {
 		if err := w.readReg(i.Src); err != nil {
 			return err
 		}
-		if !w.atomicType(i.Src) {
-			return w.refuse(eacces, "atomic-type", "BPF_ATOMIC loads from R%d %s is not allowed", i.Src, w.cur.reg(i.Src).typeName())
-		}
 		if err := w.writeReg(i.Dst, false); err != nil {
 			return err
 		}
@@ -24,15 +21,19 @@ func (w *walk) atomic(i *isa.Insn) error {
 		if err := w.access(&a); err != nil {
 			return err
 		}
-		return w.sameBase(t, f, true)
-	case isa.StoreRel:
-		if err := w.readReg(i.Dst); err != nil {
+		if err := w.sameBase(t, f, true); err != nil {
 			return err
 		}
-		if !w.atomicType(i.Dst) {
-			return w.refuse(eacces, "atomic-type", "BPF_ATOMIC stores into R%d %s is not allowed", i.Dst, w.cur.reg(i.Dst).typeName())
+		// What is asked about is the register after the load.
+		if !w.atomicType(i.Src) {
+			return w.refuse(eacces, "atomic-type", "BPF_ATOMIC loads from R%d %s is not allowed", i.Src, w.cur.reg(i.Src).typeName())
 		}
+		return nil
+	case isa.StoreRel:
 		if err := w.readReg(i.Src); err != nil {
+			return err
+		}
+		if err := w.readReg(i.Dst); err != nil {
 			return err
 		}
 		p := w.cur.reg(i.Dst)
@@ -41,7 +42,13 @@ func (w *walk) atomic(i *isa.Insn) error {
 		if err := w.access(&a); err != nil {
 			return err
 		}
-		return w.sameBase(t, f, false)
+		if err := w.sameBase(t, f, false); err != nil {
+			return err
+		}
+		if !w.atomicType(i.Dst) {
+			return w.refuse(eacces, "atomic-type", "BPF_ATOMIC stores into R%d %s is not allowed", i.Dst, w.cur.reg(i.Dst).typeName())
+		}
+		return nil
 	}
 	if err := w.readReg(i.Src); err != nil {
 		return err

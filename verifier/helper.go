@@ -34,8 +34,11 @@ func (w *walk) callHelper(i *isa.Insn) error {
 		return w.refuse(einval, "call-locked", "function calls are not allowed while holding a lock")
 	}
 	name := linux.HelperName(id)
-	if id <= 0 || name == "" {
+	if id < 0 || name == "" && id != 0 {
 		return w.refuse(einval, "helper-unknown", "invalid func %s#%d", helperText(id), id)
+	}
+	if id == 0 {
+		return w.refuse(einval, "helper-type", "program of this type cannot use helper bpf_unspec#0")
 	}
 	use := w.prog.Helper(w.k, id)
 	if (id == linux.HelperSetsockopt || id == linux.HelperGetsockopt) && w.prog.Type == linux.ProgTypeStructOps && w.in.AttachName == "release" {
@@ -206,6 +209,14 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 		f.cbDepth = 0
 		if w.log.states() {
 			w.line("frame%d bpf_loop iteration limit reached", len(w.cur.frames)-1)
+		}
+	case linux.HelperGetFuncIp:
+		switch w.prog.Type {
+		case linux.ProgTypeKprobe:
+		case linux.ProgTypeTracing:
+			return unsupported("bpf_get_func_ip in tracing programs")
+		default:
+			return w.refuse(enotsupp, "func-ip-type", "func %s#%d not supported for program type %d", linux.HelperName(c.id), c.id, w.prog.Type)
 		}
 	case linux.HelperSnprintf:
 		return w.snprintf()

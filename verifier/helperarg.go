@@ -28,7 +28,7 @@ func (w *walk) arg(n int, c *call) error {
 	kind := a.Kind
 	if kind == helpers.ArgMapValue {
 		var err error
-		if kind, err = w.mapValueArg(c); err != nil {
+		if kind, err = w.mapValueArg(a, c); err != nil {
 			return err
 		}
 	}
@@ -61,15 +61,16 @@ func (w *walk) helperPacket(c *call) bool {
 }
 
 // mapValueArg is what a map's value is, where that depends on the map.
-func (w *walk) mapValueArg(c *call) (helpers.ArgKind, error) {
+func (w *walk) mapValueArg(a *helpers.Arg, c *call) (helpers.ArgKind, error) {
 	if c.m == nil {
 		return 0, w.refuse(eacces, "map-missing", "invalid map_ptr to access map->type")
 	}
 	switch t := linux.MapType(c.m.Type); t {
 	case linux.MapTypeSockMap, linux.MapTypeSockHash:
-		if c.id == linux.HelperMapUpdateElem {
-			return helpers.ArgBTFIDSockCommon, nil
+		if a.Flags != 0 {
+			return 0, w.refuse(einval, "sockmap-value", "invalid arg_type for sockmap/sockhash")
 		}
+		return helpers.ArgBTFIDSockCommon, nil
 	case linux.MapTypeBloomFilter:
 		if c.id == linux.HelperMapPeekElem {
 			return helpers.ArgMapValue, nil
@@ -113,7 +114,7 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 		}
 		return nil
 	}
-	if r.canBeNull() {
+	if r.canBeNull() && a.Flags&helpers.MaybeNull == 0 {
 		return w.refuse(eacces, "argument-null", "Possibly NULL pointer passed to helper arg%d", n)
 	}
 	if kind == helpers.ArgKptrXchgDest {
@@ -178,6 +179,8 @@ func (w *walk) argOffset(n isa.Reg, r *reg, release bool) error {
 		return w.refuse(einval, "release-offset", "R%d must have zero offset when passed to release func or trusted arg to kfunc", n)
 	}
 	switch r.typ {
+	case notInit:
+		return w.refuse(eacces, "pointer-variable", "variable ? access var_off=(0x0; 0xffffffffffffffff) disallowed")
 	case ptrStack, pkt, pktMeta, mapKey, mapValue, mem, buf, arenaPtr, scalar:
 		if r.flags&^(rdOnly|ringbufMem) == 0 {
 			return nil

@@ -323,7 +323,7 @@ func (r *reg) appendText(b []byte, f *frame) []byte {
 	}
 	if r.isPkt() {
 		add("r=")
-		b = appendUnum(b, uint64(uint32(r.rng)))
+		b = appendUnum(b, uint64(int64(r.rng)))
 	}
 	if r.typ == mem {
 		add("sz=")
