@@ -162,7 +162,7 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts", err)
 	}
-	o := verifier.Options{CPUs: 2, AllSymbols: true, LogLevel: verifier.LogStates}
+	o := verifier.Options{CPUs: 2, LogLevel: verifier.LogStates}
 	k, err := oracle.Open()
 	if err != nil {
 		t.Logf("not compared with the kernel: %v", err)

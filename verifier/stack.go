@@ -149,11 +149,14 @@ func (w *walk) writeStackVar(p *reg, f *frame, off, size int, v isa.Reg, hasReg 
 		s := &f.stack[spi]
 		k := &s.kind[(-at-1)%slotSize]
 		w.log.scratchSlot(spi)
-		if zero && *k == kindSpill && s.isScalarSpill64() && s.spill.isNull() {
+		if zero && *k == kindSpill && s.isScalarSpill() && s.spill.isNull() {
 			used = true
 			continue
 		}
 		s.spill.typ = notInit
+		if s.isSpill() {
+			s.scrub()
+		}
 		if zero && *k == kindZero {
 			used = true
 			continue

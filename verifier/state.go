@@ -47,7 +47,7 @@ func (s *slot) isMisc() bool {
 // scrub turns what belongs to a spilled register into plain bytes.
 func (s *slot) scrub() {
 	for i, k := range s.kind {
-		if k != kindInvalid && k != kindZero && k != kindMisc {
+		if k != kindInvalid {
 			s.kind[i] = kindMisc
 		}
 	}

@@ -202,7 +202,9 @@ func (w *walk) mapOf(m *object.Map, index int) *mapInfo {
 		out.fields = prepare.MapFields(m, kernel)
 	}
 	if m.Inner != nil {
-		out.inner = w.mapOf(m.Inner, -1)
+		inner := *m.Inner
+		inner.Name = "" // the kernel keeps but the measures of a template
+		out.inner = w.mapOf(&inner, -1)
 	}
 	return out
 }

@@ -3,6 +3,7 @@
 //
 //	go run ./internal/cmd/mutate -n 20                  # 20 mutants a case: a table of what differs, by kind
 //	go run ./internal/cmd/mutate -n 20 -seed 1000       # others
+//	go run ./internal/cmd/mutate -n 0 -states           # the cases themselves, state by state
 //	go run ./internal/cmd/mutate -show ID -seed 17      # one mutant: its changes, both logs, where they part
 //
 // Differences are put together by what both say, without the numbers; the shortest program stands for all.
@@ -45,7 +46,7 @@ type options struct {
 func main() {
 	log.SetFlags(0)
 	var o options
-	flag.IntVar(&o.n, "n", 10, "mutants a case")
+	flag.IntVar(&o.n, "n", 10, "mutants a case; 0: the cases as they are")
 	flag.IntVar(&o.workers, "j", 1, "at once")
 	flag.IntVar(&o.most, "most", 3000, "leave out cases of which more instructions are processed")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the first mutant of each case")
@@ -116,7 +117,7 @@ func run(o *options) error {
 	if err != nil {
 		return err
 	}
-	r := &runner{o: o, k: k, opts: verifier.Options{Kernel: linux.For(version), KernelBTF: types, CPUs: runtime.NumCPU(), AllSymbols: true}, done: map[string]int{}, kind: map[string]*kind{}}
+	r := &runner{o: o, k: k, opts: verifier.Options{Kernel: linux.For(version), KernelBTF: types, CPUs: runtime.NumCPU()}, done: map[string]int{}, kind: map[string]*kind{}}
 	if o.show != "" {
 		return r.show(set, here)
 	}
@@ -144,6 +145,9 @@ func run(o *options) error {
 		if b, err := r.ask(p, 0); err != nil || c.Want != nil && (b.verdict != c.Want.Verdict || b.processed != c.Want.Processed) {
 			r.count("cases on which the kernel is not the recorded one")
 			continue
+		}
+		if o.n == 0 {
+			jobs <- job{c, p, 0}
 		}
 		for n := range o.n {
 			jobs <- job{c, p, o.seed + uint64(n)}
@@ -215,7 +219,10 @@ func (r *runner) judge(p *object.Program, level verifier.LogLevel) (j judgement)
 }
 
 func (r *runner) one(j job) {
-	p, what := mutant(j.base, j.c.ID, j.seed)
+	p, what := j.base, []string(nil)
+	if j.seed != 0 {
+		p, what = mutant(j.base, j.c.ID, j.seed)
+	}
 	if p == nil {
 		r.count("not loaded")
 		return
@@ -415,7 +422,10 @@ func (r *runner) show(set *corpus.Set, here *corpus.Kernel) error {
 	if err != nil {
 		return err
 	}
-	p, what := mutant(base, cases[0].ID, r.o.seed)
+	p, what := base, []string(nil)
+	if r.o.seed != 0 {
+		p, what = mutant(base, cases[0].ID, r.o.seed)
+	}
 	if p == nil {
 		return fmt.Errorf("that mutant is none, or must not be loaded")
 	}
