@@ -98,6 +98,7 @@ func (w *walk) stackDepths() error {
 			}
 		}
 	}
+	w.inlinedLoops()
 	return w.loopBudgets()
 }
 
@@ -113,6 +114,22 @@ func (w *walk) loopBudgets() error {
 		}
 	}
 	return nil
+}
+
+// inlinedLoops adds what calls of bpf_loop that are written out keep on the stack: three registers, whatever their number.
+func (w *walk) inlinedLoops() {
+	const kept = 3 * slotSize
+	if w.k.Config.NoJIT {
+		return
+	}
+	for n := range w.subs {
+		for pc := w.in.Subprogs[n].Start; pc < w.in.Subprogs[n].End; pc++ {
+			if at := &w.at[pc]; at.loopSeen && at.loopInline {
+				w.subs[n].depth = (w.subs[n].depth+slotSize-1)/slotSize*slotSize + kept
+				break
+			}
+		}
+	}
 }
 
 // A chain walks the calls from one function on, all of them, dead code included.

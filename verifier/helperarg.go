@@ -83,11 +83,7 @@ func (w *walk) mapValueArg(a *helpers.Arg, c *call) (helpers.ArgKind, error) {
 func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, c *call) error {
 	want := kind.Expected()
 	if want == nil {
-		if kind == helpers.ArgScalar && r.typ != scalar {
-			want = []string{"scalar"}
-		} else {
-			return nil
-		}
+		return nil
 	}
 	flags := r.flags
 	if a.Flags&helpers.RdOnly != 0 {

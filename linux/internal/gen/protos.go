@@ -123,6 +123,9 @@ func distinct(f *facts, name string, variants []variantFacts) ([]proto, error) {
 }
 
 // tableTypes are the program types whose attach targets bring a table of their own.
+// onlyWritten are arguments (from 1) whose memory 6.18 takes for written without being read, in all variants.
+var onlyWritten = map[string]int{"bpf_get_stack": 2}
+
 var tableTypes = map[string][]int{
 	"(bpf_scx_get_func_proto)":       {27},
 	"(bpf_tcp_ca_get_func_proto)":    {27},
@@ -138,6 +141,9 @@ func protoText(name string, v variantFacts) (string, error) {
 		for i, a := range v.Args {
 			if alsoWritten[name] == i+1 {
 				a.Flags = append(slices.Clone(a.Flags), "MEM_WRITE")
+			}
+			if onlyWritten[name] == i+1 {
+				a.Flags = []string{"MEM_UNINIT", "MEM_WRITE"}
 			}
 			kind, ok := argKinds[a.Base]
 			if !ok {
