@@ -34,6 +34,7 @@ func (w *walk) enter(n int) error {
 			return err
 		}
 	} else {
+		w.saySignature(n) // the kernel looks whether the program's own type says more of R1
 		f.regs[isa.R1] = ptrReg(ptrCtx, 0)
 	}
 	start := 0
@@ -118,6 +119,18 @@ func (w *walk) globalArgs(sub *prepare.Subprog, f *frame) error {
 	return nil
 }
 
+// saySignature logs, once, why the type of a function cannot be used.
+func (w *walk) saySignature(sub int) {
+	s := w.in.Subprogs[sub].Signature
+	if s == nil || s.Known || w.subs[sub].sigSaid {
+		return
+	}
+	w.subs[sub].sigSaid = true
+	for _, l := range s.Lines {
+		w.line("%s", l)
+	}
+}
+
 // badSignature refuses a global function for its type.
 func (w *walk) badSignature(sig *prepare.Signature) error {
 	text := ""
@@ -152,12 +165,7 @@ func (w *walk) callSub(i *isa.Insn) error {
 		return unsupported("a global function without a type")
 	}
 	if !s.Signature.Known {
-		if !w.subs[sub].sigSaid {
-			w.subs[sub].sigSaid = true
-			for _, l := range s.Signature.Lines {
-				w.line("%s", l)
-			}
-		}
+		w.saySignature(sub)
 		return w.refuse(s.Signature.Errno, "global-args", "Caller passes invalid args into func#%d ('%s')", sub, s.Name)
 	}
 	if err := w.passArgs(sub, s); err != nil {

@@ -120,7 +120,7 @@ func (in *Info) markCall(pc int, s *Subprog, set func(int, Flags)) {
 			set(pc, CallsCallback|ForceCheckpoint|PrunePoint|JumpPoint)
 		}
 		s.ChangesPacket = s.ChangesPacket || h.changesPacket
-		s.MightSleep = s.MightSleep || h.mightSleep
+		s.MightSleep = s.MightSleep || h.mightSleep && (in.options.Helper == nil || in.options.Helper(i.Imm))
 	case 2:
 		k := in.kfunc(pc)
 		if k == nil {
