@@ -87,6 +87,9 @@ func (c *Call) format(f []byte, values []uint64) ([]byte, maps.Errno) {
 	return out, 0
 }
 
+// maxWidth is more than any text that a helper makes has room for.
+const maxWidth = 1 << 14
+
 // parseVerb reads a conversion after its percent sign, and tells its length.
 func parseVerb(f []byte) (v verb, n int, ok bool) {
 	at := func() byte {
@@ -110,8 +113,8 @@ flags:
 			break flags
 		}
 	}
-	for ; at() >= '0' && at() <= '9' && v.width < 1000; n++ {
-		v.width = v.width*10 + int(at()-'0')
+	for ; at() >= '0' && at() <= '9'; n++ {
+		v.width = min(v.width*10+int(at()-'0'), maxWidth)
 	}
 	for range 2 {
 		if at() == 'l' {
