@@ -86,9 +86,8 @@ func concreteTest(c Cond, w uint, d, s uint64) bool {
 // A set is a set of words of at most 8 bits.
 type set [4]uint64
 
-func (s *set) add(v uint64)      { s[v>>6] |= 1 << (v & 63) }
-func (s *set) has(v uint64) bool { return s[v>>6]>>(v&63)&1 != 0 }
-func (s *set) empty() bool       { return *s == set{} }
+func (s *set) add(v uint64) { s[v>>6] |= 1 << (v & 63) }
+func (s *set) empty() bool  { return *s == set{} }
 
 func (s *set) in(o *set) bool {
 	return s[0]&^o[0]|s[1]&^o[1]|s[2]&^o[2]|s[3]&^o[3] == 0

@@ -28,7 +28,6 @@ type step struct {
 	apply    func(d, s *Scalar)
 	c        Cond
 	is32     bool
-	quiet    bool // changes registers, but is not what is being tested
 }
 
 // A generator writes one random program over r1 to r5, with r6 a pointer at a variable offset and r9

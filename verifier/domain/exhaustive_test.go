@@ -52,7 +52,9 @@ func randomScalar[W, H width](rnd *rand.Rand) (x Scalar) {
 	setUnknown[W, H](&x)
 	word := func() uint64 { return rnd.Uint64() >> (rnd.UintN(nbits[W]())) & maxU[W]() }
 	if rnd.IntN(2) == 0 {
-		x.Bits.Mask = word() | word()&word()
+		x.Bits.Mask = word()
+		sparse := word()
+		x.Bits.Mask |= sparse & word()
 		x.Bits.Value = word() &^ x.Bits.Mask
 	}
 	w, h := x.word(), x.half()

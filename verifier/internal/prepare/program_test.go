@@ -82,14 +82,13 @@ const (
 
 // A world is the types and maps that the tests' programs refer to.
 type world struct {
-	btf     *object.BTF
-	funcs   [numFuncs]uint32 // ids
-	others  []uint32         // ids of what is no function
-	maps    []*object.Map
-	line    uint32 // offset of a source line among the strings
-	kernel  *object.BTF
-	oracle  *oracle.Kernel // nil: no kernel to ask
-	release string
+	btf    *object.BTF
+	funcs  [numFuncs]uint32 // ids
+	others []uint32         // ids of what is no function
+	maps   []*object.Map
+	line   uint32 // offset of a source line among the strings
+	kernel *object.BTF
+	oracle *oracle.Kernel // nil: no kernel to ask
 }
 
 func newWorld(t testing.TB) *world {
