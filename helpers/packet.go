@@ -44,7 +44,6 @@ type Packet struct {
 	summed   uint8  // what is known about checksums
 	level    uint8  // how many checksums have been verified, minus one
 	encap    bool
-	gsoType  uint32
 }
 
 // Rooms that packets have.

@@ -96,11 +96,11 @@ func script(typ linux.ProgType, steps []step, memory, constants []byte, ret int3
 
 // An outcome is what a run leaves.
 type outcome struct {
-	ret            uint32
-	out, buf       []byte
-	data, ctx      []byte
-	err            error
-	refused, inert bool
+	ret       uint32
+	out, buf  []byte
+	data, ctx []byte
+	err       error
+	refused   bool
 }
 
 // difference says where two outcomes differ; "" if nowhere.

@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -52,8 +53,14 @@ func TestCorpus(t *testing.T) {
 	require.NoError(t, err)
 	here, err := s.KernelOf(k.Release(), b)
 	require.NoError(t, err)
+	recorded, err := s.Kernel("")
+	require.NoError(t, err)
+	sameBuild := bytes.Equal(recorded.BTF.Raw, b.Raw)
 	var cases []*corpus.Case
 	for _, c := range s.Cases {
+		if c.CoreRelo && !sameBuild { // its offsets and type ids are those of the recorded build
+			continue
+		}
 		if c.Calls("bpf_wq_init") { // crashes some kernels
 			continue
 		}
@@ -87,6 +94,18 @@ func TestCorpus(t *testing.T) {
 		}
 		return v
 	})
+	// What this machine's policy refuses before the verifier sees it says nothing.
+	const eperm = 1
+	judged := results[:0]
+	for _, v := range results {
+		if v.Errno != eperm || v.Processed > 0 {
+			judged = append(judged, v)
+		}
+	}
+	refused := len(results) - len(judged)
+	t.Logf("%d programs are not verified here by policy", refused)
+	require.Less(t, refused, 20)
+	results = judged
 	wants, err := s.Wants("")
 	require.NoError(t, err)
 	score := corpus.Compare(cases, wants, results)

@@ -25,7 +25,6 @@ type logger struct {
 	insnLen  int  // length of that text
 	lastLine int  // index+1 of the line_info last printed
 	names    isa.Names
-	reused   []byte
 }
 
 func (l *logger) on() bool     { return l.level&(LogErrors|LogStates) != 0 }

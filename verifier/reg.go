@@ -53,9 +53,6 @@ const (
 	nonOwnRef
 )
 
-// trustFlags are those that say how far a pointer may be believed.
-const trustFlags = trusted | rcu | untrusted
-
 // A mapInfo is what the walk knows of a map: what the program was given, or for a map looked up in another the
 // template of its inner map.
 type mapInfo struct {
@@ -110,7 +107,6 @@ const (
 	beyondEnd = -2
 )
 
-func (r *reg) isScalar() bool  { return r.typ == scalar }
 func (r *reg) isPtr() bool     { return r.typ > scalar }
 func (r *reg) isNull() bool    { return r.typ == scalar && r.num.IsConst() && r.num.Bits.Value == 0 }
 func (r *reg) isPkt() bool     { return r.typ == pkt || r.typ == pktMeta }
@@ -121,9 +117,6 @@ func (r *reg) isConst() bool { return r.typ == scalar && r.num.IsConst() }
 
 // val is the value of a constant scalar.
 func (r *reg) val() uint64 { return r.num.Bits.Value }
-
-// is tells that r has exactly that type and these flags.
-func (r *reg) is(t regType, f regFlags) bool { return r.typ == t && r.flags == f }
 
 // isSock tells whether the pointer is to one of the socket views.
 func (t regType) isSock() bool { return t >= sock && t <= xdpSock }

@@ -72,7 +72,8 @@ func TestCorpusLiveRegisters(t *testing.T) {
 		t.Skip("no Linux 6.18 to ask")
 	}
 	k := &corpus.Kernel{Version: w.oracle.Release(), BTF: w.kernel}
-	tables, differ := 0, 0
+	const eperm = 1
+	tables, differ, refused := 0, 0, 0
 	for i, c := range s.Cases {
 		if c.Want == nil || c.Want.Processed == 0 || c.Want.Processed > 500 || c.Calls("bpf_wq_init") || testing.Short() && i%10 != 0 {
 			continue
@@ -87,6 +88,10 @@ func TestCorpusLiveRegisters(t *testing.T) {
 		r, err := w.oracle.Load(p, oracle.Options{LogLevel: oracle.LogStates})
 		require.NoError(t, err)
 		r.Close()
+		if r.Errno == eperm && r.Processed == 0 {
+			refused++ // by the policy of this machine, before the verifier
+			continue
+		}
 		want := liveTable(r.Log)
 		require.NotEmpty(t, want, c.ID)
 		tables++
@@ -97,6 +102,7 @@ func TestCorpusLiveRegisters(t *testing.T) {
 		differ++
 		assert.Equal(t, corpus.Reject, c.Want.Verdict, c.ID)
 	}
-	t.Logf("%d of %d tables as Linux has them", tables-differ, tables)
+	t.Logf("%d of %d tables as Linux has them; %d programs not verified here by policy", tables-differ, tables, refused)
+	require.Less(t, refused, 20)
 	assert.Less(t, differ*50, tables+50)
 }
