@@ -92,6 +92,9 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 	if a.Flags&helpers.MaybeNull != 0 {
 		flags &^= maybeNull
 	}
+	if r.typ == btfPtr && r.flags&alloc != 0 {
+		return unsupported("local kptr")
+	}
 	if !typeIn(want, r.typ, flags) {
 		return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), strings.Join(want, ", "))
 	}
