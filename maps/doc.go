@@ -9,8 +9,8 @@
 //
 // # Concurrency
 //
-// All methods may be called at the same time from any number of goroutines, except Close. Array and hash
-// lookups take no lock. As in the kernel, a program that holds the address of a value reads and
+// All methods may be called at the same time from any number of goroutines, except Close. Lookups in arrays, hash tables,
+// tries, and maps of maps take no lock, and none allocates memory. As in the kernel, a program that holds the address of a value reads and
 // writes it without further ado; an element of a hash map may be deleted, and given to
 // another key, while a program still holds it, and its bytes stay a value of that map for as long
 // as the map lives. User space copies aligned 8-byte words whole.
@@ -21,4 +21,11 @@
 // what to evict by one clock hand (second chance) over all elements, where Linux keeps approximate lists per CPU
 // and may evict earlier. An update replaces an element in one step, so a lookup never misses a key that
 // is being updated; in Linux it can.
+//
+// There are no descriptors. Where user space gives Linux one, for a map in a map, a program, the owner of a local storage,
+// it gives the number of a handle in the Space here (memory.Space.HandleID), or uses a method that takes the thing itself.
+// A map of maps keeps a map that was replaced until Reclaim or Close, where Linux waits for programs to end.
+//
+// Maps for sockets, devices, and control groups hold what they are given; that such things exist is up to their users,
+// and so is BTF, which some types of Linux insist on.
 package maps
