@@ -285,8 +285,9 @@ func (w *walk) entryBefore(pc, depth int) *state {
 
 // widen makes scalars unknown that differ from those of an earlier round and whose range has not mattered.
 func (w *walk) widen(old, cur *state) {
+	w.ids.reset(w.nextID)
 	one := func(o, c *reg) {
-		if o.typ == scalar && c.typ == scalar && !o.precise && !c.precise && !(o.num == c.num && o.off == c.off) {
+		if o.typ == scalar && c.typ == scalar && !o.precise && !c.precise && !w.ids.same(o, c) {
 			c.setUnknown()
 		}
 	}

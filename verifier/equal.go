@@ -184,7 +184,7 @@ func (m *idMap) stackCovers(old, cur *frame, how matching) bool {
 }
 
 func (m *idMap) slotCovers(o, c *slot, how matching) bool {
-	if how == exactly {
+	if how != byPrecision {
 		var none slot
 		if c == nil {
 			c = &none

@@ -1,14 +1,20 @@
 package verifier_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
@@ -25,6 +31,7 @@ import (
 //	flags 8                           BPF_F_*
 //	license MIT                       default GPL
 //	map array 4 8 1                   type, key, value, entries; flags: may be repeated, names are map0, map1
+//	funcs                             func_info: the functions after the first are static
 //	want accept 13 1 8                processed, total states, stack; or
 //	want reject 22 processed message
 //	--
@@ -36,6 +43,8 @@ type script struct {
 	p    *object.Program
 	want string
 	err  error
+
+	funcs bool
 }
 
 // scripts reads the scripts of a file.
@@ -50,6 +59,9 @@ func scripts(path string) (out []*script, err error) {
 	finish := func() {
 		if s != nil && s.err == nil {
 			s.p.Insns, s.err = isa.Parse(text)
+			if s.funcs && s.err == nil {
+				s.err = giveFuncs(s.p)
+			}
 		}
 	}
 	for n, line := range strings.Split(string(b), "\n") {
@@ -96,6 +108,8 @@ func (s *script) set(word, rest string) (err error) {
 		s.p.AttachType = number(rest)
 	case "flags":
 		s.p.Flags = number(rest)
+	case "funcs":
+		s.funcs = true
 	case "license":
 		s.p.License = rest
 	case "map":
@@ -121,6 +135,40 @@ func (s *script) set(word, rest string) (err error) {
 	default:
 		return fmt.Errorf("what is %q", word)
 	}
+	return err
+}
+
+// giveFuncs gives the program func_info: int f(void *) for each function, static but for the first.
+func giveFuncs(p *object.Program) error {
+	starts := map[int]bool{0: true}
+	for pc := range p.Insns {
+		if i := &p.Insns[pc]; i.Op == isa.CallSub || i.Op == isa.LdImm64 && i.Src == isa.PseudoFunc {
+			starts[i.Target(pc)] = true
+		}
+	}
+	integer := &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}
+	proto := &btf.FuncProto{Return: integer, Params: []btf.FuncParam{{Name: "a", Type: &btf.Pointer{Target: &btf.Void{}}}}}
+	var b btf.Builder
+	for n, at := range slices.Sorted(maps.Keys(starts)) {
+		f := &btf.Func{Name: fmt.Sprintf("f%d", n), Type: proto, Linkage: btf.StaticFunc}
+		if n == 0 {
+			f.Linkage = btf.GlobalFunc
+		}
+		id, err := b.Add(f)
+		if err != nil {
+			return err
+		}
+		p.FuncsRaw = binary.LittleEndian.AppendUint32(p.FuncsRaw, uint32(at))
+		p.FuncsRaw = binary.LittleEndian.AppendUint32(p.FuncsRaw, uint32(id))
+		p.Funcs = append(p.Funcs, object.FuncInfo{Insn: at, Type: uint32(id), Name: f.Name})
+	}
+	p.FuncRec = 8
+	raw, err := b.Marshal(nil, nil)
+	if err != nil {
+		return err
+	}
+	spec, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
+	p.BTF = &object.BTF{Raw: raw, Spec: spec}
 	return err
 }
 

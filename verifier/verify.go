@@ -201,7 +201,7 @@ func (w *walk) mapOf(m *object.Map, index int) *mapInfo {
 		}
 		out.fields = prepare.MapFields(m, kernel)
 	}
-	if m.Inner != nil {
+	if t := linux.MapType(m.Type); m.Inner != nil && (t == linux.MapTypeArrayOfMaps || t == linux.MapTypeHashOfMaps) {
 		inner := *m.Inner
 		inner.Name = "" // the kernel keeps but the measures of a template
 		out.inner = w.mapOf(&inner, -1)
