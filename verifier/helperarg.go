@@ -57,7 +57,7 @@ func (w *walk) arg(n int, c *call) error {
 
 // helperPacket tells that the helper may be passed pointers into the packet.
 func (w *walk) helperPacket(c *call) bool {
-	if w.prog.Type == linux.ProgTypeCgroupSockopt {
+	if w.prog.Type == linux.ProgTypeCGroupSockopt {
 		return true // its "packet" is a buffer of the kernel
 	}
 	return c.proto.PktAccess && w.prog.Is(linux.PacketRead)

@@ -60,7 +60,7 @@ func (in *Info) readFuncs() *Fault {
 		}
 		r.fn, r.typ = function(p.BTF.Spec, r.id)
 		if r.fn == nil {
-			return bad(einval, "invalid type id %d in func info", r.id)
+			return bad(einval, "invalid type id %d in func info", int32(r.id))
 		}
 		in.funcs = append(in.funcs, r)
 	}
