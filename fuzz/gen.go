@@ -131,7 +131,11 @@ func Generate(s *Source) *object.Program {
 	p := &object.Program{Name: "generated", Type: uint32(g.typ), AttachType: uint32(g.attach), Flags: g.flags, License: "GPL"}
 	p.Insns = g.link()
 	for _, m := range g.order {
-		p.Maps = append(p.Maps, allMaps[m])
+		om := allMaps[m]
+		if m == mapProgs {
+			om = progsFor[progKind{g.typ, g.attach}]
+		}
+		p.Maps = append(p.Maps, om)
 	}
 	if len(g.funcs) > 1 && (g.callbacks && !g.lie() || g.percent(30)) {
 		addFuncs(p)

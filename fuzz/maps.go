@@ -25,6 +25,24 @@ const (
 
 var allMaps = makeMaps()
 
+// A progKind is a type of programs that can call each other.
+type progKind struct {
+	typ    linux.ProgType
+	attach linux.AttachType
+}
+
+// progsFor are the prog arrays of each kind of programs: the first program that names one decides what it may hold.
+var progsFor = map[progKind]*object.Map{}
+
+func init() {
+	for _, t := range progTypes {
+		for a := range linux.AttachType(2) {
+			m := *allMaps[mapProgs]
+			progsFor[progKind{t, a}] = &m
+		}
+	}
+}
+
 func makeMaps() (m [numMaps]*object.Map) {
 	array := func(name string, value, entries uint32) *object.Map {
 		return &object.Map{Name: name, Type: uint32(linux.MapTypeArray), KeySize: 4, ValueSize: value, MaxEntries: entries}

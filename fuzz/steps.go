@@ -113,7 +113,7 @@ func (g *generator) oneArith(op isa.Op, size uint8, d isa.Reg) {
 	switch {
 	case op == isa.And && k >= 0, op == isa.Mod && k > 0:
 		*v = upTo(int64(k))
-	case op == isa.Rsh && size == 8 && k > 0:
+	case op == isa.Rsh && size == 8 && k > 0 && k < 64:
 		*v = upTo(1<<(64-k) - 1)
 	case op == isa.Add && size == 8 && was.bound >= 0 && was.bound < 1<<40 && k >= 0:
 		*v = upTo(was.bound + int64(k))

@@ -32,6 +32,7 @@ type options struct {
 	show    bool
 	run     bool
 	runs    int
+	logs    bool
 	limit   int
 	keep    string
 	file    string
@@ -46,6 +47,7 @@ func main() {
 	flag.BoolVar(&o.states, "states", false, "compare the logs of the walk")
 	flag.BoolVar(&o.show, "show", false, "print each program and its verdicts")
 	flag.BoolVar(&o.run, "run", false, "run accepted programs and compare with the states of the proof")
+	flag.BoolVar(&o.logs, "logs", false, "with -show: print the logs too")
 	flag.IntVar(&o.runs, "runs", 4, "with -run: runs of each program")
 	flag.IntVar(&o.limit, "limit", 20, "stop after so many differences of one cause being printed")
 	flag.StringVar(&o.keep, "keep", "", "write the minimised programs into this folder")
@@ -93,6 +95,9 @@ func campaign(o *options) error {
 		return err
 	}
 	defer k.Close()
+	if kernelBTF, err = k.BTF(); err != nil {
+		return err
+	}
 	t := &tally{verdicts: map[string]int{}, diffs: map[fuzz.Difference]int{}, causes: map[string]int{}, start: time.Now()}
 	if o.file != "" {
 		b, err := os.ReadFile(o.file)
@@ -129,7 +134,11 @@ func campaign(o *options) error {
 }
 
 // options of the verifier: as the oracle's kernel is.
-func verify() verifier.Options { return verifier.Options{CPUs: cpus(), AllSymbols: true} }
+func verify() verifier.Options {
+	return verifier.Options{CPUs: cpus(), AllSymbols: true, KernelBTF: kernelBTF}
+}
+
+var kernelBTF *object.BTF
 
 func one(k *oracle.Kernel, p *object.Program, o *options, t *tally, seed uint64) error {
 	d, ours, kernel, err := fuzz.Differ(k, p, verify(), o.states)
@@ -142,6 +151,9 @@ func one(k *oracle.Kernel, p *object.Program, o *options, t *tally, seed uint64)
 		fmt.Printf("seed %d\n%s\nskep:   %s\nkernel: %s\n", seed, fuzz.Text(p), ours, kernel)
 		if o.states {
 			fmt.Print(oracle.Diff(ours.Log, kernel.Log))
+		}
+		if o.logs {
+			fmt.Printf("---- skep's log\n%s---- the kernel's log\n%s", ours.Log, kernel.Log)
 		}
 	}
 	if d == fuzz.Same {
