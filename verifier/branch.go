@@ -54,7 +54,7 @@ func (w *walk) branch(i *isa.Insn) error {
 	other, err := w.push(i.Target(w.pc), w.pc)
 	if err != nil {
 		if r, ok := err.(*refusal); ok {
-			r.errno = efault // not E2BIG, as elsewhere
+			r.errno = efault // not ENOMEM, as elsewhere
 		}
 		return err
 	}

@@ -210,7 +210,7 @@ func (w *walk) push(pc, prev int) (*state, error) {
 func (w *walk) pushState(s *state, pc, prev int) error {
 	w.stack = append(w.stack, pending{s, pc, prev, w.log.pos()})
 	if len(w.stack) > w.k.Limit(linux.LimitJumps) {
-		return w.refuse(e2big, "too-many-branches", "The sequence of %d jumps is too complex.", len(w.stack))
+		return w.refuse(enomem, "too-many-branches", "The sequence of %d jumps is too complex.", len(w.stack))
 	}
 	if s.parent != nil {
 		s.parent.branches++
@@ -301,7 +301,27 @@ func (w *walk) verify() error {
 	if err := w.globals(); err != nil {
 		return err
 	}
-	return w.stackDepths()
+	if err := w.stackDepths(); err != nil {
+		return err
+	}
+	return w.exceptionCalls()
+}
+
+// exceptionCalls refuses calls of the exception callback, as the kernel does when it writes calls out: by their place
+// once code that is never reached is gone.
+func (w *walk) exceptionCalls() error {
+	at := 0
+	for pc := range w.insns {
+		i := &w.insns[pc]
+		if !w.at[pc].walked && i.Op != isa.LdImm64Hi {
+			continue
+		}
+		if i.Op == isa.CallSub && w.in.Subprogs[w.in.SubOf[i.Target(pc)]].IsException {
+			return w.refuse(einval, "exception-call", "insn %d cannot call exception cb directly", at)
+		}
+		at++
+	}
+	return nil
 }
 
 // globals verifies each global function that something calls, on its own: those that newly verified ones call too.

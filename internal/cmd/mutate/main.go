@@ -178,7 +178,7 @@ func (r *runner) ask(p *object.Program, level uint32) (j judgement, err error) {
 	res, err := r.k.Load(p, oracle.Options{LogLevel: level, LongProgram: long})
 	for range 20 {
 		// Memory for native code is limited, and given back late.
-		if err != nil || res.Errno != syscall.EPERM && res.Errno != syscall.ENOMEM || res.Message != "" {
+		if err != nil || res.Errno != syscall.EPERM || res.Processed == 0 {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -238,6 +238,10 @@ func (r *runner) one(j job) {
 	}
 	if want.verdict == oracle.Refused {
 		r.count("refused before the verifier")
+		return
+	}
+	if want.errno == int(syscall.EPERM) && want.processed > 0 {
+		r.count("refused for want of memory for native code")
 		return
 	}
 	r.count("kernel: " + want.verdict)
