@@ -132,6 +132,32 @@ func (w *walk) inlinedLoops() {
 	}
 }
 
+// jitted checks what is left of the program once the code that was not walked has been taken out. A callback that no
+// helper would ever have called is gone with it, and if nothing stands behind it, so is the place that its address
+// names. Linux 6.18 only notices that when it compiles functions one by one.
+func (w *walk) jitted() error {
+	if w.k.Config.NoJIT {
+		return nil
+	}
+	left, last := 0, 0
+	for n := range w.subs {
+		if w.reached(n) {
+			left++
+			last = n
+		}
+	}
+	if left < 2 {
+		return nil
+	}
+	for pc := range w.insns {
+		i := &w.insns[pc]
+		if i.Op == isa.LdImm64 && i.Src == isa.PseudoFunc && w.at[pc].walked && w.in.SubOf[i.Target(pc)] > last {
+			return w.refuse(efault, "callback-gone", "verifier bug: No program to jit at insn %d (subprog < 0)", pc)
+		}
+	}
+	return nil
+}
+
 // A chain walks the calls from one function on, all of them, dead code included.
 type chain struct {
 	w       *walk

@@ -336,28 +336,19 @@ func (w *walk) backInsn(i *isa.Insn, pc, after int, h *step) trace {
 				bt.set(i.Src)
 			}
 		}
-	case op == isa.Load || op == isa.LoadSX || op == isa.LoadAcq || op.IsAtomic() && op != isa.StoreRel && op != isa.LoadAcq:
-		var dst isa.Reg
-		switch {
-		case op == isa.Load || op == isa.LoadSX || op == isa.LoadAcq:
-			dst = i.Dst
-		case op == isa.CmpXchg:
-			dst = isa.R0
-		case op == isa.AtomicAdd || op == isa.AtomicOr || op == isa.AtomicAnd || op == isa.AtomicXor:
-			return w.backStore(i, h)
-		default:
-			dst = i.Src
-		}
-		if !bt.has(dst) {
+	case op == isa.Load || op == isa.LoadSX || op == isa.LoadAcq:
+		if !bt.has(i.Dst) {
 			return traced
 		}
-		bt.clear(dst)
+		bt.clear(i.Dst)
 		// A load from the stack is a fill: the slot is traced on. What comes from elsewhere (packets, maps) is not.
 		if h != nil && h.stack {
 			bt.slots[h.frame] |= 1 << h.slot
 		}
 	case op == isa.Store || op == isa.StoreImm || op == isa.StoreRel:
 		return w.backStore(i, h)
+	case op.IsAtomic():
+		return w.backAtomic(i, h)
 	case op.IsCond():
 		// What a register was compared with matters as much as it does.
 		if i.SrcReg && (bt.has(i.Dst) || bt.has(i.Src)) {
@@ -398,6 +389,24 @@ func (w *walk) backStore(i *isa.Insn, h *step) trace {
 		bt.set(i.Src)
 	}
 	return traced
+}
+
+// backAtomic: Linux 6.18 takes an atomic operation for a store alone. What it fetched is traced on in the register
+// itself, as if it had been there before. The slot that it came from is traced too, as it should be.
+func (w *walk) backAtomic(i *isa.Insn, h *step) trace {
+	fetched := i.Src
+	switch i.Op {
+	case isa.CmpXchg:
+		fetched = isa.R0
+	case isa.AtomicAdd, isa.AtomicOr, isa.AtomicAnd, isa.AtomicXor:
+		return w.backStore(i, h)
+	}
+	had := w.bt.has(fetched)
+	t := w.backStore(i, h)
+	if had && t == traced && h != nil && h.stack {
+		w.bt.slots[h.frame] |= 1 << h.slot
+	}
+	return t
 }
 
 // backCall walks back over a call of a global function, which was not entered, or out of the callee to its caller.

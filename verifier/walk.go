@@ -304,7 +304,10 @@ func (w *walk) verify() error {
 	if err := w.stackDepths(); err != nil {
 		return err
 	}
-	return w.exceptionCalls()
+	if err := w.exceptionCalls(); err != nil {
+		return err
+	}
+	return w.jitted()
 }
 
 // exceptionCalls refuses calls of the exception callback, as the kernel does when it writes calls out: by their place

@@ -166,11 +166,14 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 	}
 	in.helper = helperTable(p.Type, in.Sleepable)
 	in.kfunc = kfuncTable(p, o.KernelBTF)
-	for _, stage := range []func() *Fault{
+	for n, stage := range []func() *Fault{
 		in.checkAttributes, in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve,
 		in.checkFlow, in.checkAttach} {
 		if f := stage(); f != nil {
 			f.Lines, f.Functions = in.HeadLines(), len(in.Subprogs)
+			if n >= 2 {
+				f.Functions = max(f.Functions, 1)
+			}
 			return nil, f
 		}
 	}
