@@ -133,29 +133,67 @@ func (w *walk) inlinedLoops() {
 }
 
 // jitted checks what is left of the program once the code that was not walked has been taken out. A callback that no
-// helper would ever have called is gone with it, and if nothing stands behind it, so is the place that its address
-// names. Linux 6.18 only notices that when it compiles functions one by one.
+// helper would ever have called is gone with it, and its address then names a place where no function need be. Linux
+// 6.18 only notices that when it compiles functions one by one.
 func (w *walk) jitted() error {
 	if w.k.Config.NoJIT {
 		return nil
 	}
-	left, last := 0, 0
-	for n := range w.subs {
-		if w.reached(n) {
-			left++
-			last = n
+	starts := map[int]bool{}
+	moved := make([]int, len(w.insns)) // where what stays has gone
+	at := 0
+	for pc := range w.insns {
+		moved[pc] = at
+		if !w.gone(pc) {
+			at++
+		}
+		if n := w.in.SubOf[pc]; w.in.Subprogs[n].Start == pc && w.reached(n) {
+			starts[moved[pc]] = true
 		}
 	}
-	if left < 2 {
+	if len(starts) < 2 {
 		return nil
 	}
 	for pc := range w.insns {
 		i := &w.insns[pc]
-		if i.Op == isa.LdImm64 && i.Src == isa.PseudoFunc && w.at[pc].walked && w.in.SubOf[i.Target(pc)] > last {
-			return w.refuse(efault, "callback-gone", "verifier bug: No program to jit at insn %d (subprog < 0)", pc)
+		if i.Op != isa.LdImm64 || i.Src != isa.PseudoFunc || w.gone(pc) {
+			continue
+		}
+		if !starts[w.removed(i.Target(pc))] {
+			w.proven = true // the figures are those of what is left
+			return w.refuse(efault, "callback-gone", "verifier bug: No program to jit at insn %d (subprog < 0)", moved[pc])
 		}
 	}
 	return nil
+}
+
+// gone tells that an instruction was not walked.
+func (w *walk) gone(pc int) bool {
+	if w.insns[pc].Op == isa.LdImm64Hi {
+		pc--
+	}
+	return pc < 0 || !w.at[pc].walked
+}
+
+// removed is where a target is once the code not walked has been taken out, a run of it at a time. A target in such
+// a run stays where it is, as a number.
+func (w *walk) removed(target int) int {
+	taken := 0
+	for pc := 0; pc < len(w.insns); pc++ {
+		end := pc
+		for end < len(w.insns) && w.gone(end) {
+			end++
+		}
+		if end == pc {
+			continue
+		}
+		if target >= end-taken {
+			target -= end - pc
+		}
+		taken += end - pc
+		pc = end - 1
+	}
+	return target
 }
 
 // A chain walks the calls from one function on, all of them, dead code included.

@@ -200,7 +200,7 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 		}
 		// How often the callback runs is told by R1.
 		if w.cur.reg(isa.R1).typ != scalar {
-			return unsupported("bpf_loop that counts with a pointer")
+			return w.refuse(efault, "backtracking", "verifier bug: backtracking misuse")
 		}
 		if err := w.mark(isa.R1); err != nil {
 			return err

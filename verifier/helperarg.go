@@ -184,7 +184,7 @@ func (w *walk) argOffset(n isa.Reg, r *reg, release bool) error {
 	case notInit:
 		return w.refuse(eacces, "pointer-variable", "variable ? access var_off=(0x0; 0xffffffffffffffff) disallowed")
 	case ptrStack, pkt, pktMeta, mapKey, mapValue, mem, buf, arenaPtr, scalar:
-		if r.flags&^(rdOnly|ringbufMem) == 0 {
+		if r.flags&^(rdOnly|ringbufMem) == 0 && !(release && r.flags&ringbufMem != 0) {
 			return nil
 		}
 	case btfPtr:

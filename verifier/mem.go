@@ -227,6 +227,14 @@ func (w *walk) loaded(a *access) {
 var pointerNames = [numRegTypes]string{flowKeys: "flow keys ", mapKey: "key ", mapValue: "value ", ptrCtx: "context ",
 	ptrStack: "stack ", sock: "sock ", sockCommon: "sock_common ", tcpSock: "tcp_sock ", xdpSock: "xdp_sock "}
 
+// pointerName has no name for pointers that are qualified, such as those that may be NULL.
+func pointerName(r *reg) string {
+	if r.flags != 0 {
+		return ""
+	}
+	return pointerNames[r.typ]
+}
+
 // aligned checks alignment: of the stack always, of the rest if the program wants it.
 func (w *walk) aligned(r *reg, a *access) error {
 	strict := w.strict || a.strict || r.typ == ptrStack
@@ -243,7 +251,7 @@ func (w *walk) aligned(r *reg, a *access) error {
 		return nil
 	}
 	if !at.Add(constBits(int64(r.off) + int64(a.off))).Aligned(uint64(a.size)) {
-		return w.refuse(eacces, "misaligned", "misaligned %saccess off %s+%d+%d size %d", pointerNames[r.typ], bitsText(r.num.Bits), r.off, a.off, a.size)
+		return w.refuse(eacces, "misaligned", "misaligned %saccess off %s+%d+%d size %d", pointerName(r), bitsText(r.num.Bits), r.off, a.off, a.size)
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 package verifier
 
 import (
+	"fmt"
 	"math/bits"
 	"strconv"
 
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
 
@@ -27,6 +29,7 @@ type linkedReg struct {
 // A backtrack is the set of registers and slots being traced, by frame.
 type backtrack struct {
 	frame int
+	bug   string // what Linux says of an invalid trace
 	regs  [8]uint16
 	slots [8]uint64
 }
@@ -141,6 +144,9 @@ func (w *walk) walkBack(s *state) (changed bool, err error) {
 				return true, nil
 			}
 			if t == invalid {
+				if bt.bug != "" {
+					return false, w.refuse(efault, "backtracking", "verifier bug: %s", bt.bug)
+				}
 				return false, unsupported("backtracking of instruction %d", i)
 			}
 			if bt.empty() {
@@ -416,6 +422,11 @@ func (w *walk) backCall(i *isa.Insn, pc, after int) trace {
 		return w.backOver()
 	}
 	passed := bt.regs[bt.frame]
+	if passed&^argRegs != 0 {
+		// A function that an LD_ABS has ended is not entered on the way back, so that registers of its caller are left.
+		bt.bug = fmt.Sprintf("static subprog unexpected regs %x", passed)
+		return invalid
+	}
 	if t := w.backOut(); t != traced {
 		return t
 	}
@@ -425,6 +436,10 @@ func (w *walk) backCall(i *isa.Insn, pc, after int) trace {
 
 // backHelper walks back over a call of a helper, or out of a callback that it called.
 func (w *walk) backHelper(pc, after int) trace {
+	if w.insns[pc].Op == isa.Call && w.insns[pc].Imm == linux.HelperTailCall && pc != after-1 {
+		w.bt.clear(isa.R0) // the function ended here, and returned any number
+		return w.backExit(after)
+	}
 	if w.in.Flags[pc]&prepare.CallsCallback != 0 && pc != after-1 {
 		return w.backOut() // the callback's arguments are the helper's making
 	}

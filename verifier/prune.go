@@ -110,7 +110,7 @@ func (w *walk) compare(ck *checkpoint, force bool, keep *bool) (hit, looping boo
 	if old.branches == 0 {
 		looping = w.unfinished(old)
 		how := byPrecision
-		if looping {
+		if looping || w.keeper != nil {
 			how = byRange
 		}
 		return w.covers(old, cur, how), looping, nil

@@ -71,6 +71,8 @@ type Proof struct {
 	kernel  *linux.Kernel
 	Cost    Cost
 	Log     string // as Options.LogLevel asked for
+
+	kept *kept // nil unless Options.KeepStates
 }
 
 // Program is what the Proof is about; nil of a Proof that Verify did not make.
@@ -267,7 +269,11 @@ func (w *walk) judge(err error) (*Proof, error) {
 	}
 	w.proven = true
 	w.log.stats(w)
-	return &Proof{program: w.p, kernel: w.k, Cost: w.cost(), Log: string(w.log.b)}, nil
+	proof := &Proof{program: w.p, kernel: w.k, Cost: w.cost(), Log: string(w.log.b)}
+	if w.opts.KeepStates {
+		proof.kept = keepStates(w)
+	}
+	return proof, nil
 }
 
 // path is the instructions walked since the last checkpoint.

@@ -43,6 +43,7 @@ type walk struct {
 	freq   bool   // BPF_F_TEST_STATE_FREQ
 	entry  int    // subprogram being verified
 	proven bool   // the walk has ended, and nothing was refused
+	keeper *kept  // of the walk that keeps states: it compares all ranges
 
 	log logger
 }
@@ -157,6 +158,11 @@ func (w *walk) run() error {
 		}
 		w.log.insn(w)
 		w.at[w.pc].walked = true
+		if w.keeper != nil {
+			if err := w.keeper.add(w); err != nil {
+				return err
+			}
+		}
 		w.prev = w.pc
 		w.resetWrites()
 		done, err := w.step()

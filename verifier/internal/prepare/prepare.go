@@ -170,7 +170,7 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 		in.checkAttributes, in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve,
 		in.checkFlow, in.checkAttach} {
 		if f := stage(); f != nil {
-			f.Lines, f.Functions = in.HeadLines(), len(in.Subprogs)
+			f.Lines, f.Functions = in.HeadLines(), max(f.Functions, len(in.Subprogs))
 			if n >= 2 {
 				f.Functions = max(f.Functions, 1)
 			}

@@ -13,19 +13,24 @@ func (in *Info) findSubprogs() *Fault {
 		t, ok := callTarget(insns, pc)
 		if !ok {
 			if f := in.checkKfunc(pc, kfuncs); f != nil {
+				f.Functions = len(starts)
 				return f
 			}
 			continue
 		}
 		if t < 0 || t >= len(insns) {
-			return fault(einval, pc, "call-destination", "call to invalid destination")
+			f := fault(einval, pc, "call-destination", "call to invalid destination")
+			f.Functions = len(starts)
+			return f
 		}
 		at, found := slices.BinarySearch(starts, t)
 		if found {
 			continue
 		}
 		if len(starts) >= maxSubprogs {
-			return fault(e2big, pc, "too-many-subprograms", "too many subprograms")
+			f := fault(e2big, pc, "too-many-subprograms", "too many subprograms")
+			f.Functions = len(starts)
+			return f
 		}
 		starts = slices.Insert(starts, at, t)
 	}
