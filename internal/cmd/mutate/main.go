@@ -4,6 +4,7 @@
 //	go run ./internal/cmd/mutate -n 20                  # 20 mutants a case: a table of what differs, by kind
 //	go run ./internal/cmd/mutate -n 20 -seed 1000       # others
 //	go run ./internal/cmd/mutate -n 0 -states           # the cases themselves, state by state
+//	go run ./internal/cmd/mutate -calls -n 1000         # calls of helpers with all sorts of arguments
 //	go run ./internal/cmd/mutate -show ID -seed 17      # one mutant: its changes, both logs, where they part
 //
 // Differences are put together by what both say, without the numbers; the shortest program stands for all.
@@ -37,7 +38,7 @@ type options struct {
 	seed             uint64
 	id, area, show   string
 	unsupported      bool
-	states           bool
+	states, calls    bool
 	dir              string
 	level            uint
 	limit            int
@@ -55,6 +56,7 @@ func main() {
 	flag.StringVar(&o.show, "show", "", "id of a case: show its mutant of that seed")
 	flag.BoolVar(&o.unsupported, "unsupported", false, "list what is unsupported, too")
 	flag.BoolVar(&o.states, "states", false, "compare the states at every instruction, too")
+	flag.BoolVar(&o.calls, "calls", false, "programs that call helpers, for each type of program, instead of mutants")
 	flag.StringVar(&o.dir, "corpus", "../shared/corpus", "folder of the corpus")
 	flag.UintVar(&o.level, "l", 2, "log level of -show")
 	flag.IntVar(&o.limit, "limit", 100, "print so many kinds of difference")
@@ -131,6 +133,8 @@ func run(o *options) error {
 			}
 		})
 	}
+	var cases []*corpus.Case
+	var programs []*object.Program
 	for _, c := range set.Find(o.id) {
 		if !strings.Contains(c.Area, o.area) || c.Want != nil && c.Want.Processed > o.most || c.Calls("bpf_wq_init") {
 			continue
@@ -142,6 +146,17 @@ func run(o *options) error {
 		if err != nil {
 			return err
 		}
+		cases, programs = append(cases, c), append(programs, p)
+	}
+	if o.calls {
+		some := bases(programs)
+		for i, n := range some {
+			cases[i], programs[i] = cases[n], programs[n]
+		}
+		cases = cases[:len(some)]
+	}
+	for n, c := range cases {
+		p := programs[n]
 		if b, err := r.ask(p, 0); err != nil || c.Want != nil && (b.verdict != c.Want.Verdict || b.processed != c.Want.Processed) {
 			r.count("cases on which the kernel is not the recorded one")
 			continue
@@ -175,14 +190,18 @@ func (j *judgement) String() string {
 }
 
 func (r *runner) ask(p *object.Program, level uint32) (j judgement, err error) {
-	res, err := r.k.Load(p, oracle.Options{LogLevel: level, LongProgram: long})
+	o := oracle.Options{LogLevel: level, LongProgram: long}
+	for _, m := range p.Maps {
+		o.FreshMaps = o.FreshMaps || m.Type == uint32(linux.MapTypeProgArray) // it belongs to the first kind of program that uses it
+	}
+	res, err := r.k.Load(p, o)
 	for range 20 {
 		// Memory for native code is limited, and given back late.
 		if err != nil || res.Errno != syscall.EPERM || res.Processed == 0 {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
-		res, err = r.k.Load(p, oracle.Options{LogLevel: level, LongProgram: long})
+		res, err = r.k.Load(p, o)
 	}
 	if err != nil {
 		return j, err
@@ -221,7 +240,7 @@ func (r *runner) judge(p *object.Program, level verifier.LogLevel) (j judgement)
 func (r *runner) one(j job) {
 	p, what := j.base, []string(nil)
 	if j.seed != 0 {
-		p, what = mutant(j.base, j.c.ID, j.seed)
+		p, what = r.mutant(j.base, j.c.ID, j.seed)
 	}
 	if p == nil {
 		r.count("not loaded")
@@ -267,6 +286,13 @@ func (r *runner) one(j job) {
 		}
 	}
 	r.add(rank, text, len(p.Insns), j, what, &got, &want)
+}
+
+func (r *runner) mutant(p *object.Program, id string, seed uint64) (*object.Program, []string) {
+	if r.o.calls {
+		return caller(p, id, seed)
+	}
+	return mutant(p, id, seed)
 }
 
 func (r *runner) count(what string) {
@@ -321,7 +347,7 @@ func compare(got, want *judgement, states bool) (rank int, text string) {
 	case got.verdict == corpus.Failed:
 		return 0, both
 	case got.verdict == corpus.Accept && want.verdict != corpus.Accept:
-		return 1, "FALSE ACCEPT " + both
+		return 1, fmt.Sprintf("FALSE ACCEPT (errno %d) ", want.errno) + both
 	case got.verdict != want.verdict:
 		return 2, "FALSE REJECT " + both
 	case got.errno != want.errno:
@@ -428,7 +454,7 @@ func (r *runner) show(set *corpus.Set, here *corpus.Kernel) error {
 	}
 	p, what := base, []string(nil)
 	if r.o.seed != 0 {
-		p, what = mutant(base, cases[0].ID, r.o.seed)
+		p, what = r.mutant(base, cases[0].ID, r.o.seed)
 	}
 	if p == nil {
 		return fmt.Errorf("that mutant is none, or must not be loaded")
@@ -456,6 +482,11 @@ func changes(old, p *object.Program) {
 	names := &isa.Names{Helper: linux.HelperName}
 	fmt.Printf("type %d attach %d flags %#x license %q\n", p.Type, p.AttachType, p.Flags, p.License)
 	for i := range p.Maps {
+		if len(old.Maps) != len(p.Maps) {
+			b := p.Maps[i]
+			fmt.Printf("map %d: type %d key %d value %d entries %d flags %#x\n", i, b.Type, b.KeySize, b.ValueSize, b.MaxEntries, b.Flags)
+			continue
+		}
 		a, b := old.Maps[i], p.Maps[i]
 		if a != b {
 			fmt.Printf("map %d: type %d key %d value %d entries %d flags %#x (was %d %d %d %d %#x) btf %v\n", i, b.Type, b.KeySize, b.ValueSize, b.MaxEntries, b.Flags,
@@ -463,7 +494,9 @@ func changes(old, p *object.Program) {
 		}
 	}
 	for i := range p.Insns {
-		if old.Insns[i] != p.Insns[i] {
+		if len(old.Insns) != len(p.Insns) {
+			fmt.Printf("  %4d %s\n", i, names.AppendLog(nil, p.Insns, i))
+		} else if old.Insns[i] != p.Insns[i] {
 			fmt.Printf("- %4d %s\n+ %4d %s\n", i, names.AppendLog(nil, old.Insns, i), i, names.AppendLog(nil, p.Insns, i))
 		}
 	}

@@ -136,7 +136,7 @@ func where(r *rand.Rand, p *object.Program, ok func(*isa.Insn) bool) int {
 	return at[r.IntN(len(at))]
 }
 
-func any(*isa.Insn) bool { return true }
+func every(*isa.Insn) bool { return true }
 
 func class(i *isa.Insn) uint8 { return i.Opcode & 7 }
 
@@ -331,7 +331,7 @@ func dropCheck(r *rand.Rand, p *object.Program) bool {
 }
 
 func dropInsn(r *rand.Rand, p *object.Program) bool {
-	n := where(r, p, any)
+	n := where(r, p, every)
 	if n < 0 {
 		return false
 	}
