@@ -9,11 +9,11 @@
 //
 // # Concurrency
 //
-// All methods may be called at the same time from any number of goroutines, except Close. Lookups in arrays, hash tables,
-// tries, and maps of maps take no lock, and none allocates memory. As in the kernel, a program that holds the address of a value reads and
-// writes it without further ado; an element of a hash map may be deleted, and given to
-// another key, while a program still holds it, and its bytes stay a value of that map for as long
-// as the map lives. User space copies aligned 8-byte words whole.
+// All methods may be called at the same time from any number of goroutines, except Close. Lookups in arrays, hash
+// tables, tries, and maps of maps take no lock, and none allocates memory. As in the kernel, a program that holds
+// the address of a value reads and writes it without further ado; an element of a hash map may be deleted, and
+// given to another key, while a program still holds it, and its bytes stay a value of that map for as long as the
+// map lives. User space copies aligned 8-byte words whole.
 //
 // # What differs from Linux
 //

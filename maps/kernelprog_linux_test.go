@@ -84,15 +84,6 @@ func kernelRun(t *rapid.T, fd int, key, value []byte, flags uint64) int32 {
 func TestKernelProgramsAgree(t *testing.T) {
 	needKernel(t)
 	cpus := possibleCPUs(t)
-	// What is per CPU must be so on one that we know.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var old, one unix.CPUSet
-	one.Set(0)
-	if err := unix.SchedGetaffinity(0, &old); err != nil || unix.SchedSetaffinity(0, &one) != nil {
-		t.Skip("no way to stay on CPU 0")
-	}
-	defer unix.SchedSetaffinity(0, &old)
 	space := newSpace(t)
 	for _, s := range []Spec{
 		{Type: Array, KeySize: 4, ValueSize: 5, MaxEntries: 5},
@@ -108,9 +99,24 @@ func TestKernelProgramsAgree(t *testing.T) {
 		{Type: PerfEventArray, KeySize: 4, ValueSize: 4, MaxEntries: 3},
 	} {
 		t.Run(fmt.Sprintf("%v-%d-%d-%x", s.Type, s.KeySize, s.ValueSize, s.Flags), func(t *testing.T) {
+			stayOnCPU0(t)
 			rapid.Check(t, func(t *rapid.T) { programsAgree(t, space, &s, cpus) })
 		})
 	}
+}
+
+// stayOnCPU0 keeps a test on a CPU that we know the number of: that which per-CPU maps of ours are used for. It must be
+// called by the goroutine that runs the programs.
+func stayOnCPU0(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread) // on the goroutine of the test
+	var old, one unix.CPUSet
+	one.Set(0)
+	if err := unix.SchedGetaffinity(0, &old); err != nil || unix.SchedSetaffinity(0, &one) != nil {
+		t.Skip("no way to stay on CPU 0")
+	}
+	t.Cleanup(func() { unix.SchedSetaffinity(0, &old) })
 }
 
 func programsAgree(t *rapid.T, space *memory.Space, s *Spec, cpus int) {
