@@ -1,6 +1,8 @@
 package verifier
 
 import (
+	"slices"
+
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
@@ -27,6 +29,9 @@ type call struct {
 
 func (w *walk) sleepable() bool { return w.cur.sleepable }
 
+// noRetval are the attach types that have no return value to get or set: sockets' packets and events, names of peers.
+var noRetval = []uint32{0, 1, 3, 19, 20, 29, 30, 31, 32, 51, 52, 53}
+
 // callHelper walks a call of a helper.
 func (w *walk) callHelper(i *isa.Insn) error {
 	id := i.Imm
@@ -43,6 +48,16 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	use := w.prog.Helper(w.k, id)
 	if (id == linux.HelperSetsockopt || id == linux.HelperGetsockopt) && w.prog.Type == linux.ProgTypeStructOps && w.in.AttachName == "release" {
 		use = 0 // options of a socket that is going away
+	}
+	if id == linux.HelperGetRetval || id == linux.HelperSetRetval {
+		switch w.prog.Type {
+		case linux.ProgTypeSockOps, linux.ProgTypeCGroupDevice, linux.ProgTypeCGroupSysctl:
+			// They take any attach type, and these helpers go by that.
+			use &^= linux.HelperAllowed
+			if !slices.Contains(noRetval, w.p.AttachType) {
+				use |= linux.HelperAllowed
+			}
+		}
 	}
 	p := helpers.ForProg(id, w.p.Type, w.p.AttachType, w.in.Sleepable)
 	switch {
@@ -146,7 +161,7 @@ func (w *walk) dropPackets() {
 func (w *walk) recordMap(c *call) error {
 	switch c.id {
 	case linux.HelperMapDeleteElem, linux.HelperMapUpdateElem, linux.HelperMapPushElem, linux.HelperMapPopElem:
-		if c.m != nil && c.m.Flags&linux.MapRdOnlyProgFlag != 0 {
+		if c.m != nil && c.m.readOnly {
 			return w.refuse(eacces, "map-read-only", "write into map forbidden")
 		}
 	case linux.HelperTailCall:

@@ -17,10 +17,10 @@ func (w *walk) arg(n int, c *call) error {
 	}
 	a := &c.proto.Args[n]
 	r := w.cur.reg(reg)
-	if a.Kind == helpers.ArgAnything {
+	if a.Kind == helpers.ArgAnything || a.Kind == helpers.ArgScalar {
 		return nil
 	}
-	if r.isPkt() || r.typ == pktEnd && false {
+	if r.isPkt() {
 		if !w.helperPacket(c) {
 			return w.refuse(eacces, "helper-packet", "helper access to the packet is not allowed")
 		}

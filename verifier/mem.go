@@ -369,7 +369,7 @@ func (w *walk) accessMapValue(r *reg, off int, a *access) error {
 // mapRights checks that programs may read, or write, a map's values.
 func (w *walk) mapRights(r *reg, off int, size int64, write bool) error {
 	switch {
-	case write && r.m.Flags&linux.MapRdOnlyProgFlag != 0:
+	case write && r.m.readOnly:
 		return w.refuse(eacces, "map-read-only", "write into map forbidden, value_size=%d off=%d size=%d", r.m.ValueSize, off, size)
 	case !write && r.m.Flags&linux.MapWrOnlyProgFlag != 0:
 		return w.refuse(eacces, "map-write-only", "read from map forbidden, value_size=%d off=%d size=%d", r.m.ValueSize, off, size)

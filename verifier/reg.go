@@ -60,6 +60,8 @@ type mapInfo struct {
 	fields *prepare.Fields
 	inner  *mapInfo // template of a map in map
 	index  int      // in Program.Maps, -1 for a template
+	// readOnly says that programs may not write values: the map's creator, or its type, does.
+	readOnly bool
 }
 
 // A btfRef is a type in one of the type spaces that a program knows. There is one btfRef for each, so that they

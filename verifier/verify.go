@@ -193,7 +193,10 @@ func (w *walk) mayCall(id int32) bool {
 
 // mapOf is what the walk knows of a map, and of the template of its inner maps.
 func (w *walk) mapOf(m *object.Map, index int) *mapInfo {
-	out := &mapInfo{Map: m, index: index}
+	out := &mapInfo{Map: m, index: index, readOnly: m.Flags&linux.MapRdOnlyProgFlag != 0}
+	if k := w.k.Map(linux.MapType(m.Type)); k != nil && k.Is(linux.MapValueRdOnly) {
+		out.readOnly = true
+	}
 	if index >= 0 && w.in.Fields != nil {
 		out.fields = w.in.Fields[index]
 	} else {
