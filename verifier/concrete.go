@@ -181,8 +181,8 @@ func (f *fitter) fits(r *reg, v uint64) bool {
 
 // valueFits tells that far may be a variable distance behind the start of a value of the map.
 func (f *fitter) valueFits(r *reg, far uint64) bool {
-	if f.c.Value == nil || r.m == nil {
-		return true
+	if f.c.Value == nil || r.m == nil || r.m.inner != nil && r.canBeNull() {
+		return true // of a map in a map, it is the inner map
 	}
 	if r.num.IsConst() {
 		at := far - r.num.Bits.Value
