@@ -356,3 +356,26 @@ func ciliumObjects(t testing.TB) []string {
 	}
 	return files
 }
+
+// TestSectionBeyondFile has a section of instructions claim to be 4 GiB long: the parser would make room for them.
+// FuzzObject found it.
+func TestSectionBeyondFile(t *testing.T) {
+	obj, err := os.ReadFile("testdata/features.o")
+	require.NoError(t, err)
+	const headerSize, flags, size, execinstr = 64, 8, 32, 4
+	le := binary.LittleEndian
+	headers := obj[le.Uint64(obj[40:]):] // e_shoff
+	n := 0
+	for i := range int(le.Uint16(obj[60:])) { // e_shnum
+		h := headers[i*headerSize:]
+		if le.Uint64(h[flags:])&execinstr != 0 && le.Uint64(h[size:]) > 0 {
+			le.PutUint64(h[size:], 1<<32-64)
+			n++
+		}
+	}
+	require.NotZero(t, n)
+	_, err = object.LoadReader(bytes.NewReader(obj), object.Options{})
+	var malformed *object.MalformedError
+	require.ErrorAs(t, err, &malformed)
+	require.ErrorContains(t, err, "exceeds the file")
+}

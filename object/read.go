@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -40,7 +41,7 @@ func readSpec(r io.ReaderAt) (spec *ebpf.CollectionSpec, err error) {
 	if err != nil {
 		return nil, &MalformedError{Err: err}
 	}
-	if err := checkSections(f); err != nil {
+	if err := checkSections(r, f); err != nil {
 		return nil, err
 	}
 	spec, err = ebpf.LoadCollectionSpecFromReader(r)
@@ -51,7 +52,7 @@ func readSpec(r io.ReaderAt) (spec *ebpf.CollectionSpec, err error) {
 }
 
 // checkSections refuses what would take too much memory, and says of what kind an object is that is none of ours.
-func checkSections(f *elf.File) error {
+func checkSections(r io.ReaderAt, f *elf.File) error {
 	switch {
 	case f.Machine != elf.EM_BPF && f.Machine != elf.EM_NONE: // old compilers wrote EM_NONE
 		return &MalformedError{Err: fmt.Errorf("it is for %v, not for BPF", f.Machine)}
@@ -68,8 +69,25 @@ func checkSections(f *elf.File) error {
 				return &MalformedError{Err: fmt.Errorf("section %s has %d bytes, too many", s.Name, s.Size)}
 			}
 		}
+		// The parser makes room for as many instructions as a section claims to have.
+		if s.Type != elf.SHT_NOBITS && s.Type != elf.SHT_NULL && !inside(r, s.Offset, s.FileSize) {
+			return &MalformedError{Err: fmt.Errorf("section %s, %d bytes at %d, exceeds the file", s.Name, s.FileSize, s.Offset)}
+		}
 	}
 	return nil
+}
+
+// inside tells that a file has that many bytes at an offset.
+func inside(r io.ReaderAt, off, size uint64) bool {
+	if size == 0 {
+		return true
+	}
+	if off > math.MaxInt64-size {
+		return false
+	}
+	var last [1]byte
+	n, _ := r.ReadAt(last[:], int64(off+size-1))
+	return n == 1
 }
 
 // unsupported are what cilium/ebpf does not load, by how it says so. A part in parentheses is put into the cause.
