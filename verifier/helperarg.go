@@ -36,6 +36,10 @@ func (w *walk) arg(n int, c *call) error {
 		if err := w.argType(reg, r, kind, a, c); err != nil {
 			return err
 		}
+		if kind == helpers.ArgDynptr && r.typ == ptrStack && a.Flags&helpers.Release != 0 {
+			// There are no dynptrs on the stack: what makes them is not modelled.
+			return w.refuse(einval, "dynptr-unacquired", "arg %d is an unacquired reference", reg)
+		}
 		if err := w.argOffset(reg, r, a.Flags&helpers.Release != 0); err != nil {
 			return err
 		}
