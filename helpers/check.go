@@ -43,7 +43,7 @@ func (c *Call) Check(p *Prototype) error {
 			if uint32(v) == 0 || v > maxSize {
 				err = errBadSize
 			}
-		case ArgConstSizeOrZero, ArgConstAllocSizeOrZero:
+		case ArgConstSizeOrZero: // of what is to be allocated, any size may be asked for
 			if v > maxSize {
 				err = errBadSize
 			}

@@ -190,8 +190,7 @@ func (m *idMap) slotCovers(o, c *slot, how matching) bool {
 			c = &none
 		}
 		for i := range o.kind {
-			// For those who may read it, memory that was never written is like any other number.
-			if plain(o.kind[i]) != plain(c.kind[i]) {
+			if o.kind[i] != c.kind[i] {
 				return false
 			}
 		}
@@ -218,13 +217,6 @@ func (m *idMap) slotCovers(o, c *slot, how matching) bool {
 		}
 	}
 	return true
-}
-
-func plain(k byteKind) byteKind {
-	if k == kindMisc {
-		return kindInvalid
-	}
-	return k
 }
 
 // sameTop is a quick look whether two states may be the same: their registers, up to ids.
