@@ -192,7 +192,10 @@ func (j *judgement) String() string {
 func (r *runner) ask(p *object.Program, level uint32) (j judgement, err error) {
 	o := oracle.Options{LogLevel: level, LongProgram: long}
 	for _, m := range p.Maps {
-		o.FreshMaps = o.FreshMaps || m.Type == uint32(linux.MapTypeProgArray) // it belongs to the first kind of program that uses it
+		switch linux.MapType(m.Type) { // they belong to the first kind of program that uses them
+		case linux.MapTypeProgArray, linux.MapTypeDevMap, linux.MapTypeDevMapHash, linux.MapTypeCPUMap:
+			o.FreshMaps = true
+		}
 	}
 	res, err := r.k.Load(p, o)
 	for range 20 {
