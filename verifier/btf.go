@@ -444,7 +444,7 @@ func (w *walk) kptrMatches(f *prepare.Field, m *mapInfo, v *reg, n isa.Reg) erro
 	if f.Kind == prepare.KptrUntrusted {
 		text += " or untrusted_ptr_" + want.name
 	}
-	return w.refuse(einval, "kptr-type", "%s", text)
+	return w.refuse(eacces, "kptr-type", "%s", text)
 }
 
 // kptrDest checks the field that bpf_kptr_xchg changes.

@@ -127,13 +127,7 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 		return unsupported("local kptr")
 	}
 	if c.id == linux.HelperKptrXchg {
-		if err := w.kptrMatches(c.kptr, c.m, r, n); err != nil {
-			if e, ok := err.(*refusal); ok {
-				e.errno = eacces
-			}
-			return err
-		}
-		return nil
+		return w.kptrMatches(c.kptr, c.m, r, n)
 	}
 	name := a.BTFType
 	if name == "" {

@@ -295,8 +295,11 @@ func (w *walk) step() (done bool, err error) {
 			return false, unsupported("instruction %#02x", i.Opcode)
 		}
 	}
+	if err != nil {
+		return false, err // about this instruction
+	}
 	w.pc++
-	return false, err
+	return false, nil
 }
 
 // verify is the walk over the main program and the functions that stand for themselves.
