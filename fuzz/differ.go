@@ -3,6 +3,7 @@ package fuzz
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 
 	"github.com/skepbpf/skep/object"
@@ -27,6 +28,17 @@ type Judgement struct {
 func (j *Judgement) String() string {
 	return fmt.Sprintf("%s errno=%d processed=%d states=%d peak=%d stack=%s: %s", j.Verdict, j.Errno, j.Processed, j.TotalStates,
 		j.PeakStates, j.StackDepth, j.Message)
+}
+
+// place is a number that Linux counts in code that it has rewritten: it cannot be told without that.
+var place = regexp.MustCompile(`(to jit at insn )\d+`)
+
+// Want gives what scripts note of a judgement.
+func (j *Judgement) Want() string {
+	if j.Verdict == oracle.Accept {
+		return fmt.Sprintf("accept processed=%d states=%d stack=%s", j.Processed, j.TotalStates, j.StackDepth)
+	}
+	return fmt.Sprintf("%s errno=%d processed=%d: %s", j.Verdict, j.Errno, j.Processed, place.ReplaceAllString(j.Message, "${1}<n>"))
 }
 
 // Verify has the program judged by the verifier.

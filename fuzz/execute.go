@@ -194,8 +194,13 @@ func (x *execution) random(b []byte) {
 // input gives the run a packet, or a context.
 func (x *execution) input() error {
 	switch linux.ProgType(x.p.Type) {
+	case linux.ProgTypeSyscall:
+		return x.w.run.SetContext(make([]byte, 8))
 	case linux.ProgTypeTracepoint, linux.ProgTypeKprobe:
-		b := make([]byte, 168)
+		b := make([]byte, 168) // struct pt_regs
+		if linux.ProgType(x.p.Type) == linux.ProgTypeTracepoint {
+			b = make([]byte, 512) // what a tracepoint has is checked when the program is attached
+		}
 		x.random(b)
 		return x.w.run.SetContext(b)
 	}

@@ -135,7 +135,7 @@ func campaign(o *options) error {
 
 // options of the verifier: as the oracle's kernel is.
 func verify() verifier.Options {
-	return verifier.Options{CPUs: cpus(), AllSymbols: true, KernelBTF: kernelBTF}
+	return verifier.Options{CPUs: fuzz.CPUs(), AllSymbols: true, KernelBTF: kernelBTF}
 }
 
 var kernelBTF *object.BTF
@@ -156,14 +156,14 @@ func one(k *oracle.Kernel, p *object.Program, o *options, t *tally, seed uint64)
 			fmt.Printf("---- skep's log\n%s---- the kernel's log\n%s", ours.Log, kernel.Log)
 		}
 	}
-	if d == fuzz.Same {
+	if d == fuzz.Same && o.file == "" {
 		return nil
 	}
 	t.diffs[d]++
 	c := cause(d, ours, kernel)
 	t.causes[c]++
 	if o.file != "" {
-		fmt.Println("---- ", d)
+		fmt.Printf("---- %s\n# want %s\n", d, kernel.Want())
 		return nil
 	}
 	if t.causes[c] > 1 || len(t.causes) > o.limit {

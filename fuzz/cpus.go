@@ -1,4 +1,4 @@
-package main
+package fuzz
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// cpus is how many CPUs the running kernel may have; 0 if that cannot be told.
-func cpus() int {
+// CPUs is how many CPUs the running kernel may have; 0 if that cannot be told.
+func CPUs() int {
 	b, err := os.ReadFile("/sys/devices/system/cpu/possible")
 	if err != nil {
 		return 0
