@@ -159,9 +159,10 @@ func (w *walk) jitted() error {
 		if i.Op != isa.LdImm64 || i.Src != isa.PseudoFunc || w.gone(pc) {
 			continue
 		}
-		if !starts[w.removed(i.Target(pc))] {
+		if to := w.removed(i.Target(pc)); !starts[to] {
 			w.proven = true // the figures are those of what is left
-			return w.refuse(efault, "callback-gone", "verifier bug: No program to jit at insn %d (subprog < 0)", moved[pc])
+			// The kernel counts calls of helpers in full that it has written out meanwhile.
+			return w.refuse(efault, "callback-gone", "verifier bug: No program to jit at insn %d (subprog < 0)", to)
 		}
 	}
 	return nil
