@@ -147,6 +147,9 @@ again:
 		flags |= untrusted // which member is meant nobody knows
 	}
 	if off+size > total {
+		if name == "" {
+			name = "(anon)"
+		}
 		beyond := notFound(eacces, sprintf("access beyond struct %s at off %d size %d", name, off, size))
 		if len(list) == 0 {
 			return beyond

@@ -29,6 +29,7 @@ type walk struct {
 	bt    backtrack
 
 	pc, prev  int
+	came      int   // instruction walked before this one, also while this one is
 	here      *step // history entry of this instruction, nil if it has none yet
 	nextID    uint32
 	processed int
@@ -136,7 +137,7 @@ func (w *walk) run() error {
 		if w.processed > w.budget() {
 			return w.refuse(e2big, "too-complex", "BPF program is too large. Processed %d insn", w.processed)
 		}
-		w.cur.lastInsn = w.prev
+		w.cur.lastInsn, w.came = w.prev, w.prev
 		w.cur.insn = w.pc
 		flags := w.in.Flags[w.pc]
 		if flags&prepare.PrunePoint != 0 {
@@ -227,7 +228,7 @@ func (w *walk) pushState(s *state, pc, prev int) error {
 // note puts the instruction into the history of the path, for those who walk it back.
 func (w *walk) note(linked *linkedRegs) *step {
 	if w.here == nil {
-		w.cur.history = append(w.cur.history, step{insn: int32(w.pc), prev: int32(w.prev)})
+		w.cur.history = append(w.cur.history, step{insn: int32(w.pc), prev: int32(w.came)})
 		w.here = &w.cur.history[len(w.cur.history)-1]
 	}
 	if linked != nil {
