@@ -75,7 +75,7 @@ func (in *Info) checkJumps() *Fault {
 				s.HasLdAbs = true
 			case isJump(i):
 				if t := jumpTarget(i, pc); t < s.Start || t >= s.End {
-					return fault(einval, pc, "jump-out-of-range", "jump out of range from insn %d to %d", pc, t)
+					return fault(einval, pc, "jump-out-of-range", "jump out of range from insn %d to %d", pc, int32(t))
 				}
 			}
 			if pc == s.End-1 && i.Opcode != opExit && !isGoto(i) {
