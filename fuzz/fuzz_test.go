@@ -189,3 +189,14 @@ func TestEscape(t *testing.T) {
 	require.Error(t, proof.StatesErr())
 	require.Nil(t, proof.States(0))
 }
+
+// TestDiffers has the programs judged on which we differ from Linux 6.18, and mean to: it goes wrong there.
+func TestDiffers(t *testing.T) {
+	scripts, err := fuzz.Scripts("testdata/differs")
+	require.NoError(t, err)
+	for _, s := range scripts {
+		j, _ := fuzz.Verify(s.Program, options(t, nil))
+		require.Equal(t, oracle.Reject, j.Verdict, s.Name)
+		require.Contains(t, s.Want, oracle.Accept, s.Name)
+	}
+}
