@@ -38,30 +38,40 @@ func TestSource(t *testing.T) {
 func TestLogText(t *testing.T) {
 	spelled := 0
 	rapid.Check(t, func(t *rapid.T) {
-		insns := []isa.Insn{slot(t)}
-		switch insns[0].Op {
-		case isa.LdImm64:
-			insns[0].Src = isa.PseudoNone
-			insns = append(insns, isa.Insn{Op: isa.LdImm64Hi, Imm: rapid.Int32().Draw(t, "hi")})
-		case isa.CallKfn:
-			return
+		// Most random slots are no instruction: with -short, rapid tries few times.
+		for range 64 {
+			if logText(t) {
+				spelled++
+			}
 		}
-		if _, f := isa.CheckAll(insns); f != nil {
-			return
-		}
-		spelled++
-		text := string((*isa.Names)(nil).AppendLog(nil, insns, 0))
-		back, err := isa.Parse("7: " + text + "   ; R1=scalar()")
-		require.NoError(t, err, text)
-		require.Equal(t, insns, back, text)
-		if insns[0].Op == isa.LdImm64 {
-			return
-		}
-		back, err = isa.Parse(isa.Format(insns, 0))
-		require.NoError(t, err, text)
-		require.Equal(t, insns, back, text)
 	})
 	require.NotZero(t, spelled)
+}
+
+// logText checks one slot; false if it is no instruction that the log can have.
+func logText(t *rapid.T) bool {
+	insns := []isa.Insn{slot(t)}
+	switch insns[0].Op {
+	case isa.LdImm64:
+		insns[0].Src = isa.PseudoNone
+		insns = append(insns, isa.Insn{Op: isa.LdImm64Hi, Imm: rapid.Int32().Draw(t, "hi")})
+	case isa.CallKfn:
+		return false
+	}
+	if _, f := isa.CheckAll(insns); f != nil {
+		return false
+	}
+	text := string((*isa.Names)(nil).AppendLog(nil, insns, 0))
+	back, err := isa.Parse("7: " + text + "   ; R1=scalar()")
+	require.NoError(t, err, text)
+	require.Equal(t, insns, back, text)
+	if insns[0].Op == isa.LdImm64 {
+		return true
+	}
+	back, err = isa.Parse(isa.Format(insns, 0))
+	require.NoError(t, err, text)
+	require.Equal(t, insns, back, text)
+	return true
 }
 
 func TestParseFriendly(t *testing.T) {
