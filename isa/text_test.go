@@ -61,6 +61,9 @@ func logText(t *rapid.T) bool {
 	if _, f := isa.CheckAll(insns); f != nil {
 		return false
 	}
+	if insns[0].Op == isa.Exit {
+		insns[0].Off = 0 // Linux looks at no offset there, and its text shows none
+	}
 	text := string((*isa.Names)(nil).AppendLog(nil, insns, 0))
 	back, err := isa.Parse("7: " + text + "   ; R1=scalar()")
 	require.NoError(t, err, text)
