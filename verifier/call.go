@@ -20,7 +20,7 @@ func (w *walk) enter(n int) error {
 	s := w.pool.state()
 	f := w.pool.frame()
 	w.initFrame(f, -1, 0, n)
-	s.frames = append(s.frames, f)
+	w.pool.push(s, f)
 	s.branches = 1
 	s.sleepable = w.in.Sleepable
 	s.firstInsn, s.lastInsn = sub.Start, -1
@@ -198,7 +198,7 @@ func (w *walk) callStatic(sub int) error {
 	w.initFrame(f, w.pc, len(w.cur.frames), sub)
 	copy(f.regs[isa.R1:isa.R5+1], caller.regs[isa.R1:isa.R5+1])
 	w.clobber()
-	w.cur.frames = append(w.cur.frames, f)
+	w.pool.push(w.cur, f)
 	w.inst = nil
 	if w.log.on() {
 		w.log.line("caller:")

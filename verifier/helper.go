@@ -293,7 +293,7 @@ func (w *walk) pushCallback(c *call) error {
 		return err
 	}
 	s.frames[len(s.frames)-1].cbDepth++
-	s.frames = append(s.frames, f)
+	w.pool.push(s, f)
 	s.unroll++
 	caller.cbDepth = 0
 	return nil
@@ -309,7 +309,7 @@ func (w *walk) pushAsync(c *call, start int) error {
 	if err := w.callbackArgs(c, w.cur.top(), f); err != nil {
 		return err
 	}
-	s.frames = append(s.frames, f)
+	w.pool.push(s, f)
 	s.branches = 1
 	s.firstInsn, s.lastInsn = 0, 0
 	s.sleepable = false

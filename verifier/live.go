@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
 
@@ -21,12 +22,12 @@ type liveFunc struct {
 	inner map[liveKey]*liveFunc
 
 	// By frame (its own, and those of its callers whose slots it gets pointers to), then by instruction.
-	frames  [8][]slotMarks
+	frames  [linux.MaxFrames][]slotMarks
 	visited []bool // the instruction's writes are known
 
 	// What has changed since the live slots were computed: instructions by frame, or for frames in reset all.
-	dirty [8][]int32
-	reset [8]bool
+	dirty [linux.MaxFrames][]int32
+	reset [linux.MaxFrames]bool
 	stale bool // something has changed here or in a function called from here
 }
 
@@ -43,14 +44,20 @@ type marks struct {
 	inst   *liveFunc         // of the frame being executed, nil if it must be found
 	markPC int               // instruction being walked, in inst when it began
 	markIn *liveFunc
-	writes [8]uint64 // by this instruction, by frame
+	writes [linux.MaxFrames]uint64 // by this instruction, by frame
 	wrote  bool
+
+	funcSlab  []liveFunc
+	visitSlab []bool
 }
 
 func (w *walk) newLive(outer *liveFunc, callsite, subprog, depth int) *liveFunc {
 	s := &w.in.Subprogs[subprog]
-	return &liveFunc{outer: outer, callsite: callsite, subprog: subprog, depth: depth, start: s.Start,
-		visited: make([]bool, s.End-s.Start)}
+	n := s.End - s.Start
+	l := take(&w.funcSlab, 16)
+	*l = liveFunc{outer: outer, callsite: callsite, subprog: subprog, depth: depth, start: s.Start,
+		visited: cut(&w.visitSlab, n)[:n]}
+	return l
 }
 
 // liveOf finds the marks of a frame of a state.
@@ -101,6 +108,9 @@ func (w *walk) markRead(frame int, slots uint64) { w.markIn.markRead(frame, w.ma
 // change notes that the marks of an instruction have changed.
 func (l *liveFunc) change(frame, pc int) {
 	if !l.reset[frame] {
+		if l.dirty[frame] == nil {
+			l.dirty[frame] = make([]int32, 0, 32)
+		}
 		l.dirty[frame] = append(l.dirty[frame], int32(pc))
 	}
 	for ; l != nil && !l.stale; l = l.outer {
@@ -237,6 +247,11 @@ func (w *walk) findFlow() {
 	count := make([]int32, len(w.insns))
 	w.after = make([][2]int32, len(w.insns))
 	w.order = make([][]int32, len(w.in.Subprogs))
+	order := make([]int32, len(w.insns))
+	for n := range w.in.Subprogs {
+		size := w.in.Subprogs[n].End - w.in.Subprogs[n].Start
+		w.order[n], order = order[:0:size], order[size:]
+	}
 	for _, at := range w.in.Postorder {
 		n := w.in.SubOf[at]
 		w.order[n] = append(w.order[n], int32(at))
@@ -265,7 +280,7 @@ func (w *walk) findFlow() {
 type liveQuery struct {
 	w     *walk
 	s     *state
-	funcs [8]*liveFunc
+	funcs [linux.MaxFrames]*liveFunc
 }
 
 func (w *walk) queryLive(s *state) (q liveQuery) {

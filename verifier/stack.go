@@ -41,7 +41,7 @@ func (w *walk) stackAccess(n isa.Reg, r *reg, off int, size int64, write bool) e
 		return w.refuse(errno, "stack-range", "invalid variable-offset%s stack R%d var_off=%s off=%d size=%d", what, n,
 			bitsText(r.num.Bits), off, size)
 	}
-	f.grow(int(-lo))
+	w.pool.grow(f, int(-lo))
 	s := &w.subs[f.subprog]
 	s.depth = max(s.depth, (int(-lo)+slotSize-1)/slotSize*slotSize)
 	return nil

@@ -1,6 +1,9 @@
 package verifier
 
-import "github.com/skepbpf/skep/isa"
+import (
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+)
 
 // A byteKind is what one byte of the stack holds.
 type byteKind uint8
@@ -265,7 +268,7 @@ func (p *pool) copy(dst, src *state, withHistory bool) {
 		dst.frames = dst.frames[:n]
 	}
 	for len(dst.frames) < len(src.frames) {
-		dst.frames = append(dst.frames, p.frame())
+		p.push(dst, p.frame())
 	}
 	frames, hist, refs := dst.frames, dst.history[:0], dst.refs[:0]
 	*dst = *src
@@ -276,18 +279,32 @@ func (p *pool) copy(dst, src *state, withHistory bool) {
 	dst.kept = nil
 	for i, f := range src.frames {
 		d := dst.frames[i]
-		stack := d.stack[:0]
-		if cap(stack) < len(f.stack) {
-			stack = cut(&p.slotSlab, (len(f.stack)+7)/8*8)
-		}
+		stack := p.room(d.stack[:0], len(f.stack))
 		stack = append(stack, f.stack...)
 		*d = *f
 		d.stack = stack
 	}
 }
 
-// grow makes the frame hold at least n bytes of stack.
-func (f *frame) grow(n int) {
+// push adds a frame on top.
+func (p *pool) push(s *state, f *frame) {
+	if len(s.frames) == cap(s.frames) {
+		s.frames = append(cut(&p.ptrSlab, linux.MaxFrames), s.frames...)
+	}
+	s.frames = append(s.frames, f)
+}
+
+// room is a stack that has memory for n slots.
+func (p *pool) room(stack []slot, n int) []slot {
+	if n <= cap(stack) {
+		return stack
+	}
+	return append(cut(&p.slotSlab, (n+7)/8*8), stack...)
+}
+
+// grow makes a frame hold at least n bytes of stack.
+func (p *pool) grow(f *frame, n int) {
+	f.stack = p.room(f.stack, (n+slotSize-1)/slotSize)
 	for len(f.stack)*slotSize < n {
 		f.stack = append(f.stack, slot{})
 	}

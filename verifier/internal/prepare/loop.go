@@ -5,7 +5,8 @@ package prepare
 func (in *Info) findLoops() {
 	insns := in.Program.Insns
 	in.SCC = make([]int, len(insns))
-	t := &tarjan{in: in, index: make([]int, len(insns)), low: make([]int, len(insns)), on: make([]bool, len(insns))}
+	t := &tarjan{in: in, index: make([]int, len(insns)), low: make([]int, len(insns)), on: make([]bool, len(insns)),
+		post: make([]int, 0, len(insns)), dfs: make([]visit, 0, 64), stack: make([]int, 0, len(insns))}
 	for pc := 0; pc < len(insns); pc += slots(&insns[pc]) {
 		if t.index[pc] == 0 {
 			t.visit(pc)
@@ -21,6 +22,7 @@ type tarjan struct {
 	on    []bool // on stack
 	stack []int
 	post  []int
+	dfs   []visit
 	count int
 	sccs  int
 }
@@ -38,7 +40,7 @@ func (t *tarjan) enter(pc int) {
 // visit searches from a slot, without recursion: programs have up to a million slots.
 func (t *tarjan) visit(root int) {
 	t.enter(root)
-	dfs := []visit{{root, 0}}
+	dfs := append(t.dfs[:0], visit{root, 0})
 	for len(dfs) > 0 {
 		v := &dfs[len(dfs)-1]
 		to, n := t.in.Next(v.pc)
@@ -60,6 +62,7 @@ func (t *tarjan) visit(root int) {
 			t.low[p] = min(t.low[p], t.low[v.pc])
 		}
 	}
+	t.dfs = dfs
 }
 
 func (t *tarjan) leave(pc int) {
