@@ -296,7 +296,7 @@ func (w *walk) nullChecked(s *state, r *reg, isNull bool) {
 			return
 		}
 		r.notNull()
-		if !r.mayHoldLock() {
+		if !w.mayHoldLock(r) {
 			r.id = 0
 		}
 	})
@@ -324,8 +324,9 @@ func (r *reg) notNull() {
 }
 
 // mayHoldLock tells that there may be a lock where the pointer points: then its id says which.
-func (r *reg) mayHoldLock() bool {
-	return r.typ == mapValue && r.m.fields.Has(prepare.SpinLock|prepare.ResSpinLock) || r.typ == btfPtr && r.flags&alloc != 0
+func (w *walk) mayHoldLock(r *reg) bool {
+	const locks = prepare.SpinLock | prepare.ResSpinLock
+	return r.typ == mapValue && r.m.fields.Has(locks) || r.typ == btfPtr && r.flags&alloc != 0 && w.fieldsOf(r.btf).Has(locks)
 }
 
 // packetCompare learns from a comparison with the end of the packet.

@@ -208,8 +208,8 @@ func (w *walk) accessBTF(r *reg, off int, a *access) error {
 		return bad("btf-user", "access user memory: off=%d", off)
 	case r.flags&perCPU != 0:
 		return bad("btf-percpu", "access percpu memory: off=%d", off)
-	case r.flags&alloc != 0 || !kernel:
-		return unsupported("local kptr")
+	case !kernel:
+		return w.accessLocal(r, off, a)
 	}
 	if a.write {
 		return w.writeBTF(r, off, a)
@@ -358,10 +358,10 @@ func (w *walk) accessMapPtr(r *reg, off int, a *access) error {
 const anyKptr = prepare.KptrUntrusted | prepare.KptrRef | prepare.KptrPercpu
 
 // kptrType is the type that a kptr field points to.
-func (w *walk) kptrType(m *mapInfo, f *prepare.Field) *btfRef {
+func (w *walk) kptrType(in container, f *prepare.Field) *btfRef {
 	space := w.types.kernel
 	if f.Local {
-		space = m.BTF
+		space = in.space()
 	}
 	return w.types.ref(space, uint32(f.TypeID), f.Type)
 }
@@ -378,7 +378,7 @@ func (w *walk) accessKptr(f *prepare.Field, r *reg, a *access) error {
 		return unsupported("uptr")
 	case a.write && a.hasReg:
 		if v := w.cur.reg(a.reg); !v.isNull() {
-			return w.kptrMatches(f, r.m, v, a.reg)
+			return w.kptrMatches(f, container{m: r.m}, v, a.reg)
 		}
 		return nil
 	case a.write:
@@ -390,7 +390,7 @@ func (w *walk) accessKptr(f *prepare.Field, r *reg, a *access) error {
 	if !a.hasReg {
 		return nil
 	}
-	t := w.kptrType(r.m, f)
+	t := w.kptrType(container{m: r.m}, f)
 	d := w.cur.reg(a.reg)
 	flags := maybeNull
 	if w.rcuSafe(f, t) && w.inRCU() {
@@ -418,8 +418,8 @@ func (w *walk) rcuSafe(f *prepare.Field, t *btfRef) bool {
 }
 
 // kptrMatches checks that a pointer may be put into a kptr field.
-func (w *walk) kptrMatches(f *prepare.Field, m *mapInfo, v *reg, n isa.Reg) error {
-	want := w.kptrType(m, f)
+func (w *walk) kptrMatches(f *prepare.Field, in container, v *reg, n isa.Reg) error {
+	want := w.kptrType(in, f)
 	may := maybeNull | trusted | rcu
 	if f.Kind == prepare.KptrUntrusted {
 		may |= untrusted
@@ -449,21 +449,22 @@ func (w *walk) kptrMatches(f *prepare.Field, m *mapInfo, v *reg, n isa.Reg) erro
 
 // kptrDest checks the field that bpf_kptr_xchg changes.
 func (w *walk) kptrDest(n isa.Reg, r *reg, c *call) error {
-	if r.typ != mapValue {
-		return unsupported("local kptr")
+	own, fields, ok := w.owner(r)
+	if !ok {
+		return unsupported("kptrs in %s", r.typeName())
 	}
-	if r.m.BTF == nil {
+	if own.m != nil && r.m.BTF == nil {
 		return w.refuse(einval, "kptr-btf", "map '%s' has to have BTF in order to use bpf_kptr_xchg", mapName(r.m.Name))
 	}
-	c.m = r.m
+	c.m, c.kptrIn = r.m, own
 	if !r.num.IsConst() {
 		return w.refuse(einval, "kptr-variable", "R%d doesn't have constant offset. kptr has to be at the constant offset", n)
 	}
-	if !r.m.fields.Has(anyKptr) {
+	if !fields.Has(anyKptr) {
 		return w.refuse(einval, "kptr-none", "R%d has no valid kptr", n)
 	}
 	off := int(r.off) + int(r.num.Bits.Value)
-	f := r.m.fields.At(uint32(off), anyKptr)
+	f := fields.At(uint32(off), anyKptr)
 	if f == nil {
 		return w.refuse(eacces, "kptr-offset", "off=%d doesn't point to kptr", off)
 	}

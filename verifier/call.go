@@ -74,7 +74,7 @@ func (w *walk) initFrame(f *frame, callsite, no, subprog int) {
 // globalArgs makes R1 to R5 what the function's type says.
 func (w *walk) globalArgs(sub *prepare.Subprog, f *frame) error {
 	if sub.IsException {
-		return unsupported("exception callbacks")
+		return w.exceptionArg(w.entry, f)
 	}
 	w.line("Validating %s() func#%d...", sub.Name, w.entry)
 	sig := sub.Signature
@@ -111,7 +111,8 @@ func (w *walk) globalArgs(sub *prepare.Subprog, f *frame) error {
 		case prepare.ArgUntrustedMem:
 			*r = ptrReg(mem, rdOnly|untrusted)
 		case prepare.ArgDynptr:
-			return unsupported("dynptr")
+			*r = ptrReg(dynptrPtr, 0)
+			r.form, r.id = dynptrLocal, w.newID()
 		case prepare.ArgArena:
 			return unsupported("arena")
 		}
@@ -303,7 +304,12 @@ func (w *walk) widen(old, cur *state) {
 
 // leaks checks that nothing is held that must be given back. locks: locks and sections count too.
 func (w *walk) leaks(outermost bool, what string) error {
-	if len(w.cur.frames) == 1 {
+	return w.leaksOf(what, len(w.cur.frames) == 1, outermost)
+}
+
+// leaksOf is leaks for references, and for sections.
+func (w *walk) leaksOf(what string, refs, outermost bool) error {
+	if refs {
 		text := ""
 		for i := range w.cur.refs {
 			if r := &w.cur.refs[i]; r.kind == refPtr {
@@ -325,6 +331,8 @@ func (w *walk) sections(what string) error {
 	switch {
 	case w.cur.locks > 0:
 		return w.refuse(einval, "lock-held", "%s cannot be used inside bpf_spin_lock-ed region", what)
+	case w.cur.irq() != 0:
+		return w.refuse(einval, "irq-held", "%s cannot be used inside bpf_local_irq_save-ed region", what)
 	case w.cur.rcu > 0:
 		return w.refuse(einval, "rcu-held", "%s cannot be used inside bpf_rcu_read_lock-ed region", what)
 	case w.cur.preemptOff > 0:

@@ -107,7 +107,7 @@ func (r *reg) sameBase(o *reg) bool {
 // sameType tells that all but numbers, ids, frame and precision are equal.
 func (r *reg) sameType(o *reg) bool {
 	return r.typ == o.typ && r.flags == o.flags && r.off == o.off && r.rng == o.rng && r.memSize == o.memSize &&
-		r.mapUID == o.mapUID && r.subprog == o.subprog && r.btf == o.btf && r.m == o.m
+		r.mapUID == o.mapUID && r.dyn == o.dyn && r.form == o.form && r.first == o.first && r.subprog == o.subprog && r.btf == o.btf && r.m == o.m
 }
 
 func (m *idMap) same(old, cur *reg) bool {
@@ -211,6 +211,9 @@ func (m *idMap) slotCovers(o, c *slot, how matching) bool {
 		}
 		if k != c.kind[i] {
 			return false
+		}
+		if k >= kindDynptr {
+			return m.objectCovers(&o.spill, &c.spill)
 		}
 		if i == slotSize-1 && k == kindSpill && !m.regCovers(&o.spill, &c.spill, how) {
 			return false

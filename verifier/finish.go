@@ -10,10 +10,13 @@ import (
 // This file implements what is checked at the end: of a path, the value returned; of the walk, the stack.
 
 // checkReturn checks R0 at the end of a function that was not called.
-func (w *walk) checkReturn() error {
+func (w *walk) checkReturn() error { return w.checkReturnOf(isa.R0) }
+
+// checkReturnOf is checkReturn of another register, which bpf_throw returns.
+func (w *walk) checkReturnOf(n isa.Reg) error {
 	f := w.cur.frames[0]
 	ret := w.prog.Return
-	own := w.entry == 0 && !f.async // the program itself
+	own := (w.entry == 0 || w.in.Subprogs[w.entry].IsException) && !f.async // the program itself
 	if own && ret.Kind == linux.ReturnTarget {
 		r, free, err := w.targetReturn()
 		if err != nil || free {
@@ -21,10 +24,10 @@ func (w *walk) checkReturn() error {
 		}
 		ret = r
 	}
-	if err := w.readReg(isa.R0); err != nil {
+	if err := w.readReg(n); err != nil {
 		return err
 	}
-	r0 := &f.regs[isa.R0]
+	r0 := w.cur.reg(n)
 	s := span{int64(ret.Min), int64(ret.Max)}
 	when := "At program exit"
 	switch {
@@ -32,20 +35,20 @@ func (w *walk) checkReturn() error {
 		when, s = "At async callback return", f.ret
 	case !own:
 		if r0.typ != scalar {
-			return w.refuse(einval, "subprogram-return", "At subprogram exit the register R0 is not a scalar value (%s)", r0.typeName())
+			return w.refuse(einval, "subprogram-return", "At subprogram exit the register R%d is not a scalar value (%s)", n, r0.typeName())
 		}
 		return nil
 	case ret.Kind == linux.ReturnAny:
 		return nil
 	}
 	if r0.typ != scalar {
-		return w.refuse(einval, "return-type", "%s the register R0 is not a known value (%s)", when, r0.typeName())
+		return w.refuse(einval, "return-type", "%s the register R%d is not a known value (%s)", when, n, r0.typeName())
 	}
-	if err := w.mark(isa.R0); err != nil {
+	if err := w.mark(n); err != nil {
 		return err
 	}
 	if !s.contains(r0, own && w.prog.Type == linux.ProgTypeLSM) {
-		return w.badReturn(r0, s, when, "R0", "return-range")
+		return w.badReturn(r0, s, when, at("R%d", n), "return-range")
 	}
 	return nil
 }
@@ -91,7 +94,7 @@ func (w *walk) stackDepths() error {
 	}
 	c := &chain{w: w, shared: make([]bool, len(w.subs)), own: make([]bool, len(w.subs))}
 	for n := len(w.subs) - 1; n >= 0; n-- {
-		if n == 0 || w.subs[n].async {
+		if n == 0 || w.subs[n].async || w.in.Subprogs[n].IsException {
 			c.private = n == 0 && private
 			if err := c.enter(n, 0, 0); err != nil {
 				return err
@@ -201,6 +204,7 @@ func (w *walk) removed(target int) int {
 type chain struct {
 	w       *walk
 	private bool
+	callers []int  // callbacks on the way here
 	shared  []bool // reached from an asynchronous callback: uses the common stack
 	own     []bool // has a stack of its own
 }
@@ -212,6 +216,10 @@ func (c *chain) enter(n, frames, depth int) error {
 	s := &w.in.Subprogs[n]
 	if n > 0 && s.HasTailCall && depth >= linux.MaxTailStack {
 		return w.refuse(eacces, "tail-call-stack", "tail_calls are not allowed when call stack of previous frames is %d bytes. Too large", depth)
+	}
+	if w.subs[n].callback || w.subs[n].async {
+		c.callers = append(c.callers, n)
+		defer func() { c.callers = c.callers[:len(c.callers)-1] }()
 	}
 	size := roundStack(w.subs[n].depth)
 	if c.private && !c.shared[n] && size >= worthwhile {
@@ -226,6 +234,9 @@ func (c *chain) enter(n, frames, depth int) error {
 	}
 	for pc := s.Start; pc < s.End; pc++ {
 		i := &w.insns[pc]
+		if len(c.callers) > 0 && w.throws(i) {
+			return w.refuse(einval, "exception-callback", "bpf_throw kfunc (insn %d) cannot be called from callback subprog %d", pc, c.callers[0])
+		}
 		if i.Op != isa.CallSub && (i.Op != isa.LdImm64 || i.Src != isa.PseudoFunc) {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/verifier/domain"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
@@ -14,6 +15,7 @@ import (
 type call struct {
 	id      int32
 	proto   *helpers.Prototype
+	kf      *kfunc   // of a kernel function
 	m       *mapInfo // map passed, or that of the value passed
 	mapUID  uint32
 	raw     rawMem
@@ -23,8 +25,20 @@ type call struct {
 	size    uint64  // of the memory that is returned
 	maxSize uint64  // of the memory that is written
 	key     int64   // constant key of an array, -1 if not known
-	typ     *btfRef // per-CPU variable
+	typ     *btfRef // per-CPU variable; object that a kernel function is about
 	kptr    *prepare.Field
+	kptrIn  container
+
+	dynptr  isa.Reg // points to where a dynptr is to be made, 0: none
+	dyn     uint32  // dynptr passed
+	dynForm form
+
+	iterFrame, iterSlot int // iterator passed
+
+	root      *prepare.Field // list head or tree root passed
+	rootSpace *object.BTF    // of the types of its nodes
+	node      isa.Reg
+	owned     bool // the reference count is that of an owner
 }
 
 func (w *walk) sleepable() bool { return w.cur.sleepable }
@@ -119,7 +133,7 @@ func (w *walk) callHelper(i *isa.Insn) error {
 		w.pc++
 		return nil
 	}
-	if p.Has(helpers.ChangesPacket) {
+	if p.Has(helpers.ChangesPacket) || id == linux.HelperDynptrWrite && (c.dynForm == dynptrSkb || c.dynForm == dynptrSkbMeta) {
 		w.dropPackets()
 	}
 	w.pc++
@@ -151,7 +165,7 @@ func helperText(id int32) string {
 // dropPackets makes packet pointers numbers: the packet may have moved.
 func (w *walk) dropPackets() {
 	w.cur.each(func(r *reg) {
-		if r.isAnyPkt() {
+		if r.isAnyPkt() || r.typ == mem && r.form.ofPacket() {
 			r.setUnknown()
 		}
 	})
@@ -178,6 +192,9 @@ func (w *walk) recordMap(c *call) error {
 
 // releaseArg gives back the reference that a helper releases.
 func (w *walk) releaseArg(c *call) error {
+	if c.dyn != 0 {
+		return w.releaseDynptr(c)
+	}
 	if c.ref != 0 && w.cur.dropRef(c.ref) {
 		w.forget(c.ref)
 		return nil
@@ -238,9 +255,10 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 		}
 	case linux.HelperSnprintf:
 		return w.snprintf()
-	case linux.HelperUserRingBufDrain, linux.HelperDynptrFromMem, linux.HelperDynptrData, linux.HelperDynptrRead,
-		linux.HelperDynptrWrite, linux.HelperRingBufReserveDynptr:
-		return unsupported("dynptr")
+	case linux.HelperUserRingBufDrain:
+		return w.pushCallback(c)
+	case linux.HelperDynptrFromMem, linux.HelperRingBufReserveDynptr:
+		return w.dynptrHelper(c)
 	case linux.HelperSetRetval:
 		if w.prog.Type == linux.ProgTypeLSM {
 			return unsupported("bpf_set_retval in LSM programs")
@@ -277,7 +295,7 @@ func (w *walk) pushCallback(c *call) error {
 	caller := w.cur.top()
 	start := w.in.Subprogs[c.sub].Start
 	w.subs[c.sub].callback = true
-	if c.id == linux.HelperTimerSetCallback {
+	if c.kf == nil && c.id == linux.HelperTimerSetCallback {
 		return w.pushAsync(c, start)
 	}
 	s, err := w.push(start, w.pc)
@@ -322,7 +340,15 @@ func (w *walk) callbackArgs(c *call, caller, f *frame) error {
 	f.callback = true
 	f.ret = span{0, 1}
 	r := &f.regs
+	if c.kf != nil {
+		w.treeCallback(c, f)
+		return nil
+	}
 	switch c.id {
+	case linux.HelperUserRingBufDrain:
+		r[isa.R1] = ptrReg(dynptrPtr, 0)
+		r[isa.R1].form, r[isa.R1].id = dynptrLocal, w.newID()
+		r[isa.R2] = caller.regs[isa.R3]
 	case linux.HelperLoop:
 		r[isa.R1].setUnknown()
 		r[isa.R2] = caller.regs[isa.R3]
@@ -388,6 +414,7 @@ func (w *walk) result(c *call) error {
 	case helpers.RetMem:
 		*d = ptrReg(mem, flags)
 		d.memSize = uint32(c.size)
+		d.dyn = c.dyn
 	case helpers.RetMemOrBTFID:
 		if err := w.perCPUResult(d, c, flags); err != nil {
 			return err
@@ -398,7 +425,7 @@ func (w *walk) result(c *call) error {
 				return unsupported("a helper that returns an object of unknown type")
 			}
 			*d = ptrReg(btfPtr, flags)
-			d.btf = w.kptrType(c.m, c.kptr)
+			d.btf = w.kptrType(c.kptrIn, c.kptr)
 			if c.kptr.Local {
 				d.flags |= alloc
 				if c.kptr.Kind == prepare.KptrPercpu {
@@ -418,7 +445,7 @@ func (w *walk) result(c *call) error {
 		d.id = w.newID()
 	}
 	switch p := c.proto; {
-	case p.Has(helpers.PtrCast):
+	case p.Has(helpers.PtrCast), p.Has(helpers.DynptrSlice):
 		d.ref = c.ref
 	case p.Has(helpers.Acquires), p.Has(helpers.AcquiresFromSockMap) && c.m != nil &&
 		(linux.MapType(c.m.Type) == linux.MapTypeSockMap || linux.MapType(c.m.Type) == linux.MapTypeSockHash):

@@ -36,15 +36,19 @@ func (w *walk) arg(n int, c *call) error {
 		if err := w.argType(reg, r, kind, a, c); err != nil {
 			return err
 		}
-		if kind == helpers.ArgDynptr && r.typ == ptrStack && a.Flags&helpers.Release != 0 {
-			// There are no dynptrs on the stack: what makes them is not modelled.
-			return w.refuse(einval, "dynptr-unacquired", "arg %d is an unacquired reference", reg)
-		}
-		if err := w.argOffset(reg, r, a.Flags&helpers.Release != 0); err != nil {
+		if kind == helpers.ArgDynptr && a.Flags&helpers.Release != 0 {
+			if r.typ == dynptrPtr {
+				return w.refuse(einval, "dynptr-const", "cannot release unowned const bpf_dynptr")
+			}
+			if d := w.dynptrAt(r); d == nil || d.ref == 0 {
+				return w.refuse(einval, "dynptr-unacquired", "arg %d is an unacquired reference", reg)
+			}
+			c.release = reg
+		} else if err := w.argOffset(reg, r, a.Flags&helpers.Release != 0); err != nil {
 			return err
 		}
 	}
-	if a.Flags&helpers.Release != 0 {
+	if a.Flags&helpers.Release != 0 && kind != helpers.ArgDynptr {
 		if r.ref == 0 && !r.isNull() {
 			return w.refuse(einval, "release-reference", "R%d must be referenced when passed to release function", reg)
 		}
@@ -100,7 +104,7 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 		flags &^= maybeNull
 	}
 	if r.typ == btfPtr && r.flags&alloc != 0 {
-		return unsupported("local kptr")
+		return w.localHelperArg(n, r, kind, a, c)
 	}
 	if !typeIn(want, r.typ, flags) {
 		return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), strings.Join(want, ", "))
@@ -127,7 +131,7 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 		return unsupported("local kptr")
 	}
 	if c.id == linux.HelperKptrXchg {
-		return w.kptrMatches(c.kptr, c.m, r, n)
+		return w.kptrMatches(c.kptr, c.kptrIn, r, n)
 	}
 	name := a.BTFType
 	if name == "" {
@@ -245,7 +249,7 @@ func (w *walk) argValue(n int, reg isa.Reg, r *reg, kind helpers.ArgKind, c *cal
 		c.size = r.val()
 		return w.mark(reg)
 	case helpers.ArgDynptr:
-		return unsupported("dynptr")
+		return w.dynptrArg(n, reg, r, a, c)
 	case helpers.ArgConstStr:
 		return w.constString(reg, r)
 	case helpers.ArgKptrXchgDest:
@@ -355,20 +359,27 @@ func (w *walk) constantKey(r *reg, c *call) error {
 	return err
 }
 
-// spinLock takes or gives back a lock in a map's value.
+// spinLock takes or gives back a lock in a map's value, or in a local object.
 func (w *walk) spinLock(n isa.Reg, r *reg, c *call) error {
-	if r.typ == btfPtr {
-		return unsupported("locks in local kptrs")
-	}
 	if !r.num.IsConst() {
 		return w.refuse(einval, "lock-variable", "R%d doesn't have constant offset. bpf_spin_lock has to be at the constant offset", n)
 	}
-	if r.m.BTF == nil {
-		return w.refuse(einval, "lock-btf", "map '%s' has to have BTF in order to use bpf_spin_lock", mapName(r.m.Name))
+	own, fields, ok := w.owner(r)
+	what, name := "local kptr", ""
+	switch {
+	case !ok:
+		return unsupported("locks in %s", r.typeName())
+	case own.m != nil:
+		what, name = "map", mapName(own.m.Name)
+		if own.m.BTF == nil {
+			return w.refuse(einval, "lock-btf", "map '%s' has to have BTF in order to use bpf_spin_lock", name)
+		}
+	default:
+		what, name = "kptr", ""
 	}
-	f := r.m.fields.Find(prepare.SpinLock)
+	f := fields.Find(prepare.SpinLock)
 	if f == nil {
-		return w.refuse(einval, "lock-none", "map '%s' has no valid bpf_spin_lock", mapName(r.m.Name))
+		return w.refuse(einval, "lock-none", "%s '%s' has no valid bpf_spin_lock", what, name)
 	}
 	at := int64(r.num.Bits.Value) + int64(r.off)
 	if at != int64(f.Offset) {
@@ -379,19 +390,23 @@ func (w *walk) spinLock(n isa.Reg, r *reg, c *call) error {
 		if s.locks > 0 {
 			return w.refuse(einval, "lock-two", "Locking two bpf_spin_locks are not allowed")
 		}
-		s.refs = append(s.refs, ref{kind: refLock, id: r.id, insn: w.pc, lock: r.m})
+		s.refs = append(s.refs, ref{kind: refLock, id: r.id, insn: w.pc, lock: own})
 		s.locks++
-		s.lockID, s.lock = r.id, r.m
+		s.lockID, s.lock = r.id, own
 		return nil
 	}
 	if s.locks == 0 {
 		return w.refuse(einval, "unlock-none", "bpf_spin_unlock without taking a lock")
 	}
+	if w.inTreeCallback() {
+		return w.refuse(einval, "unlock-callback", "can't spin_{lock,unlock} in rbtree cb")
+	}
 	for i := range s.refs {
-		if l := &s.refs[i]; l.kind == refLock && l.id == r.id && l.lock == r.m {
+		if l := &s.refs[i]; l.kind == refLock && l.id == r.id && l.lock == own {
 			s.refs = append(s.refs[:i], s.refs[i+1:]...)
 			s.locks--
-			s.lockID, s.lock = 0, nil
+			s.lockID, s.lock = 0, container{}
+			w.dropNonOwning()
 			return nil
 		}
 	}

@@ -172,7 +172,7 @@ func (l *logger) stats(w *walk) {
 		c.Processed, w.k.Limit(linux.LimitProcessed), c.MaxStatesPerInsn, c.TotalStates, c.PeakStates, c.LongestMark)
 }
 
-var kindChars = [...]byte{kindInvalid: '?', kindSpill: 'r', kindMisc: 'm', kindZero: '0'}
+var kindChars = [...]byte{kindInvalid: '?', kindSpill: 'r', kindMisc: 'm', kindZero: '0', kindDynptr: 'd', kindIter: 'i', kindIRQ: 'f'}
 
 // state prints one frame of a state: all of it, or what was touched.
 func (l *logger) state(s *state, no int, all bool) {
@@ -232,12 +232,15 @@ func (l *logger) appendState(b []byte, s *state, no int, all bool) []byte {
 // appendSlot prints a stack slot of which something is known.
 func (f *frame) appendSlot(b []byte, i int) []byte {
 	s := &f.stack[i]
-	if s.kind == [slotSize]byteKind{} {
+	if s.kind == [slotSize]byteKind{} || (s.kind[0] == kindDynptr || s.kind[0] == kindIter) && !s.spill.first {
 		return b
 	}
 	b = append(b, " fp"...)
 	b = strconv.AppendInt(b, int64(-slotSize*(i+1)), 10)
 	b = append(b, '=')
+	if s.kind[0] == kindDynptr || s.kind[0] == kindIter {
+		return s.spill.appendObject(b)
+	}
 	for _, k := range s.kind {
 		if k == kindSpill && s.isSpill() {
 			return s.spill.appendText(b, f)

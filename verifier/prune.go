@@ -123,10 +123,19 @@ func (w *walk) compare(ck *checkpoint, force bool, keep *bool) (hit, looping boo
 		if w.covers(old, cur, byRange) {
 			return true, true, nil
 		}
+	case w.isIterNext(w.pc):
+		if w.covers(old, cur, byRange) && !sameDepths(old, cur) {
+			if it := w.iterOf(cur); it != nil && it.form == iterActive {
+				return true, true, nil
+			}
+		}
+		if sameTop(old, cur) && w.covers(old, cur, exactly) && sameDepths(old, cur) && old.mayGoto == cur.mayGoto && old.unroll == cur.unroll {
+			return false, false, w.infinite(old)
+		}
 	case w.insns[w.pc].Op == isa.MayGoto && old.mayGoto != cur.mayGoto && w.covers(old, cur, byRange):
 		return true, true, nil
 	default:
-		if sameTop(old, cur) && w.covers(old, cur, exactly) && old.mayGoto == cur.mayGoto && old.unroll == cur.unroll {
+		if sameTop(old, cur) && w.covers(old, cur, exactly) && sameDepths(old, cur) && old.mayGoto == cur.mayGoto && old.unroll == cur.unroll {
 			return false, false, w.infinite(old)
 		}
 	}

@@ -34,6 +34,8 @@ const (
 	funcPtr            // address of a subprogram
 	dynptrPtr          // a dynptr that a function was given
 	arenaPtr           // pointer into an arena
+	iterator           // slots only: an open-coded iterator
+	irqFlag            // slots only: saved interrupt flags
 	numRegTypes
 )
 
@@ -71,6 +73,9 @@ type btfRef struct {
 	id    uint32
 	name  string
 	typ   btf.Type // without modifiers
+
+	fields  *prepare.Fields // of a local object's type
+	scanned bool            // for them
 }
 
 // A reg is what is known of a register or a spilled slot on one path. The zero reg is not initialised.
@@ -96,7 +101,10 @@ type reg struct {
 
 	// rng: pkt, pktMeta: bytes from the pointer's variable part that are proven to exist, or beyondEnd, atEnd.
 	rng     int32
-	memSize uint32  // mem: size of the object in bytes
+	memSize uint32  // mem: size of the object in bytes; iterator: how often it has moved on
+	dyn     uint32  // mem: id of the dynptr that it was got from, 0 if it outlives that
+	form    form    // of a dynptr or iterator
+	first   bool    // of the slots of a dynptr or iterator, the lowest
 	mapUID  uint32  // mapValue, constMap of an inner map: which lookup it came from
 	subprog int32   // funcPtr
 	btf     *btfRef // btfPtr

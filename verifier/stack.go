@@ -69,6 +69,9 @@ func (w *walk) writeStackFixed(f *frame, off, size int, v isa.Reg, hasReg bool, 
 	spi := top / slotSize
 	s := &f.stack[spi]
 	w.touchFastcall(f, off)
+	if err := w.overwrite(f, spi); err != nil {
+		return err
+	}
 	w.log.scratchSlot(spi)
 	var r *reg
 	if hasReg {
@@ -146,6 +149,9 @@ func (w *walk) writeStackVar(p *reg, f *frame, off, size int, v isa.Reg, hasReg 
 	used := false
 	for at := lo; at < hi; at++ {
 		spi := (-at - 1) / slotSize
+		if err := w.overwrite(f, spi); err != nil {
+			return err
+		}
 		s := &f.stack[spi]
 		k := &s.kind[(-at-1)%slotSize]
 		w.log.scratchSlot(spi)
@@ -197,7 +203,7 @@ func (w *walk) readStackFixed(f *frame, off, size int, dst isa.Reg, hasDst bool)
 	w.markRead(f.no, 1<<spi)
 	if !s.isSpill() {
 		for b := 0; b < size; b++ {
-			if k := s.kind[(top-b)%slotSize]; k == kindSpill {
+			if k := s.kind[(top-b)%slotSize]; k == kindSpill || k >= kindDynptr {
 				return w.refuse(eacces, "stack-read", "invalid read from stack off %d+%d size %d", off, b, size)
 			}
 		}
@@ -297,6 +303,11 @@ func (w *walk) stackInitialised(n isa.Reg, r *reg, off int, size int64, zeroOK, 
 		lo, hi = int(r.num.SMin)+off, int(r.num.SMax)+off
 	}
 	if raw != nil && raw.raw {
+		for at := lo; at < lo+int(size); at++ {
+			if f.stack[(-at-1)/slotSize].kind[0] == kindDynptr {
+				return w.refuse(eacces, "dynptr-helper-write", "potential write to dynptr at off=%d disallowed", at)
+			}
+		}
 		raw.reg, raw.size = n, size
 		return nil
 	}

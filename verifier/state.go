@@ -13,6 +13,9 @@ const (
 	kindSpill                   // part of a spilled register
 	kindMisc                    // some number
 	kindZero                    // zero
+	kindDynptr                  // part of a dynptr; slot.spill describes it
+	kindIter                    // part of an iterator, likewise
+	kindIRQ                     // saved interrupt flags, likewise
 )
 
 const (
@@ -26,6 +29,9 @@ type slot struct {
 	spill reg
 	kind  [slotSize]byteKind
 }
+
+// isObject tells that the slot is part of something that only the kernel may touch.
+func (s *slot) isObject() bool { return s.kind[0] >= kindDynptr }
 
 // isSpill tells that the slot holds a spilled register (of any width).
 func (s *slot) isSpill() bool { return s.kind[slotSize-1] == kindSpill }
@@ -82,6 +88,7 @@ type refKind uint8
 const (
 	refPtr refKind = iota
 	refLock
+	refIRQ // interrupts are off until they are restored
 )
 
 // A ref is a resource the program must give back.
@@ -89,8 +96,8 @@ type ref struct {
 	kind refKind
 	id   uint32
 	insn int
-	// lock identifies, with id, what is locked: a map or a reference's object.
-	lock *mapInfo
+	// lock identifies, with id, what is locked.
+	lock container
 }
 
 // A state is what is known of every register and stack slot on one path.
@@ -100,7 +107,7 @@ type state struct {
 	refs       []ref
 	locks      int // held
 	lockID     uint32
-	lock       *mapInfo
+	lock       container
 	rcu        int // nesting of bpf_rcu_read_lock
 	preemptOff int
 	sleepable  bool

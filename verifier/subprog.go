@@ -52,7 +52,15 @@ func (w *walk) passArgs(sub int, s *prepare.Subprog) error {
 				return said(err)
 			}
 		case prepare.ArgDynptr:
-			return unsupported("dynptr")
+			if err := w.argOffset(num, r, false); err != nil {
+				return said(err)
+			}
+			if r.typ != ptrStack && r.typ != dynptrPtr {
+				return said(w.refuse(einval, "dynptr-type", "arg#%d expected pointer to stack or const struct bpf_dynptr", n))
+			}
+			if _, err := w.readDynptr(n, r); err != nil {
+				return said(err)
+			}
 		case prepare.ArgArena:
 			return unsupported("arena")
 		}
@@ -79,11 +87,6 @@ func (w *walk) memArg(n isa.Reg, r *reg, size int64) error {
 
 func (w *walk) trustedArg(n isa.Reg, r *reg, a *prepare.Arg) error {
 	return unsupported("trusted arguments")
-}
-
-// callKfunc walks a call of a kernel function.
-func (w *walk) callKfunc(i *isa.Insn) (done bool, err error) {
-	return false, unsupported("calls of kernel functions")
 }
 
 // snprintf checks the format string of bpf_snprintf against the length of its data.

@@ -228,6 +228,9 @@ func (w *walk) cost() Cost {
 			c.StackDepth = append(c.StackDepth, w.subs[n].depth+w.subs[n].extra)
 		}
 	}
+	if w.proven && w.defaultCallback() {
+		c.StackDepth = append(c.StackDepth, 0)
+	}
 	return c
 }
 

@@ -36,6 +36,8 @@ type walk struct {
 	jumps     int // jumps and calls walked
 
 	subs   []subInfo
+	kfuncs map[int32]*kfunc // called, by id
+	thrown bool             // bpf_throw is called somewhere
 	at     []insnInfo
 	ids    idMap
 	imm    reg    // the present instruction's constant
