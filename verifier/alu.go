@@ -46,7 +46,7 @@ func (w *walk) alu(i *isa.Insn) error {
 	case isa.Mov, isa.MovSX:
 		return w.mov(i)
 	case isa.AddrSpaceCast:
-		return unsupported("arena")
+		return w.castSpace(i)
 	case isa.ToLE, isa.ToBE, isa.Bswap, isa.Neg:
 		if err := w.readReg(i.Dst); err != nil {
 			return err
@@ -177,6 +177,10 @@ func (r *reg) dropID() { r.id, r.off, r.delta, r.delta32 = 0, 0, false, false }
 // arith walks d op= s for operands that have been checked.
 func (w *walk) arith(i *isa.Insn) error {
 	d := w.cur.reg(i.Dst)
+	if d.typ == arenaPtr || i.SrcReg && w.cur.reg(i.Src).typ == arenaPtr {
+		*d = ptrReg(arenaPtr, 0) // any address will do
+		return nil
+	}
 	if !i.SrcReg {
 		k := &w.imm
 		*k = constReg(uint64(int64(i.Imm)))

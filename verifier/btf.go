@@ -325,7 +325,9 @@ var mapStructs = map[linux.MapType]string{
 	linux.MapTypeReuseportSockarray: "reuseport_array", linux.MapTypeQueue: "bpf_queue_stack",
 	linux.MapTypeStack: "bpf_queue_stack", linux.MapTypeDevMapHash: "bpf_dtab", linux.MapTypeRingBuf: "bpf_ringbuf_map",
 	linux.MapTypeUserRingBuf: "bpf_ringbuf_map", linux.MapTypeBloomFilter: "bpf_bloom_filter",
-	linux.MapTypeSkStorage: "bpf_local_storage_map", linux.MapTypeInodeStorage: "bpf_local_storage_map",
+	linux.MapTypeArena: "bpf_arena", linux.MapTypeCGroupStorage: "bpf_cgroup_storage_map",
+	linux.MapTypePerCPUCGroupStorage: "bpf_cgroup_storage_map",
+	linux.MapTypeSkStorage:           "bpf_local_storage_map", linux.MapTypeInodeStorage: "bpf_local_storage_map",
 	linux.MapTypeTaskStorage: "bpf_local_storage_map", linux.MapTypeCgrpStorage: "bpf_local_storage_map",
 }
 

@@ -114,7 +114,7 @@ func (w *walk) globalArgs(sub *prepare.Subprog, f *frame) error {
 			*r = ptrReg(dynptrPtr, 0)
 			r.form, r.id = dynptrLocal, w.newID()
 		case prepare.ArgArena:
-			return unsupported("arena")
+			*r = ptrReg(arenaPtr, 0)
 		}
 	}
 	return nil

@@ -72,10 +72,7 @@ func (w *walk) kfuncArg(n int, c *call) error {
 	case kfIRQ:
 		return w.irqParam(n, num, r, c)
 	case kfMap:
-		if r.typ != constMap {
-			return w.refuse(einval, "kfunc-map", "pointer in R%d isn't map pointer", num)
-		}
-		c.m, c.mapUID = r.m, r.mapUID
+		return w.kfuncMap(n, num, r, c)
 	case kfString:
 		if r.typ != mapValue {
 			return w.refuse(einval, "kfunc-string", "arg#%d doesn't point to a const string", n)
@@ -102,6 +99,32 @@ func (w *walk) kfuncKind(p *kfuncParam, r *reg) kfuncKind {
 		return kfMem
 	}
 	return p.kind
+}
+
+// kfuncMap checks a map, or an object that the kernel has for one.
+func (w *walk) kfuncMap(n int, num isa.Reg, r *reg, c *call) error {
+	if r.typ == btfPtr {
+		if err := w.kfuncTrust(num, r, c.kf); err != nil {
+			return err
+		}
+		t, err := w.kernelStruct("bpf_map")
+		if err != nil {
+			return err
+		}
+		if r.btf != t {
+			return w.refuse(einval, "kfunc-type", "kernel function %s args#%d expected pointer to STRUCT bpf_map but R%d has a pointer to %s %s",
+				c.kf.name, n, num, kindText(r.btf.typ), r.btf.name)
+		}
+		return nil
+	}
+	if r.typ != constMap {
+		return w.refuse(einval, "kfunc-map", "pointer in R%d isn't map pointer", num)
+	}
+	if c.m != nil && (c.m != r.m || c.mapUID != r.mapUID) {
+		return w.refuse(einval, "workqueue-map", "workqueue pointer in R1 map_uid=%d doesn't match map pointer in R2 map_uid=%d", c.mapUID, r.mapUID)
+	}
+	c.m, c.mapUID = r.m, r.mapUID
+	return nil
 }
 
 func (w *walk) kfuncScalar(n isa.Reg, r *reg, p *kfuncParam, c *call) error {

@@ -1,6 +1,8 @@
 package verifier
 
 import (
+	"errors"
+
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/skepbpf/skep/helpers"
@@ -128,8 +130,7 @@ func (w *walk) kfuncPointer(c *call, d *reg) (known bool, err error) {
 		}
 		d.ref = c.ref
 	case "bpf_arena_alloc_pages":
-		*d = ptrReg(arenaPtr, 0)
-		return false, unsupported("arena")
+		d.setUnknown()
 	case "bpf_get_kmem_cache":
 		t, err := w.kernelStruct("kmem_cache")
 		if err != nil {
@@ -186,6 +187,8 @@ func fieldList(f *prepare.Fields) []prepare.Field {
 	return f.List
 }
 
+var errNoStruct = errors.New("not a struct")
+
 // cast is bpf_rdonly_cast: any address taken for an object of the kernel, to be read with care.
 func (w *walk) cast(c *call, d *reg) error {
 	if c.size == 0 {
@@ -196,11 +199,15 @@ func (w *walk) cast(c *call, d *reg) error {
 	if err == nil {
 		t = btf.UnderlyingType(t)
 	}
-	s, ok := t.(*btf.Struct)
-	if err != nil || !ok {
+	if err == nil {
+		if _, _, _, _, ok := members(t); !ok {
+			err = errNoStruct
+		}
+	}
+	if err != nil {
 		return w.refuse(einval, "cast-type", "kfunc bpf_rdonly_cast type ID argument must be of a struct or void")
 	}
-	r, err := w.types.refOf(w.types.kernel, s)
+	r, err := w.types.refOf(w.types.kernel, t)
 	if err != nil {
 		return err
 	}

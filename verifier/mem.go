@@ -121,7 +121,8 @@ func (w *walk) loadImm64(i *isa.Insn) error {
 		m := w.maps[i.Imm]
 		switch linux.MapType(m.Type) {
 		case linux.MapTypeArena:
-			return unsupported("arena")
+			d.setUnknown()
+			return nil
 		case linux.MapTypeArray:
 		default:
 			return unsupported("addresses in maps of type %v", linux.MapType(m.Type))
@@ -190,7 +191,7 @@ func (w *walk) access(a *access) error {
 		err = w.buffer(bufName(r), a.base, r, off, a.size)
 		w.loaded(a)
 	case r.typ == arenaPtr:
-		return unsupported("arena")
+		w.loaded(a)
 	default:
 		return w.refuse(eacces, "memory-type", "R%d invalid mem access '%s'", a.base, r.typeName())
 	}

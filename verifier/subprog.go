@@ -62,7 +62,9 @@ func (w *walk) passArgs(sub int, s *prepare.Subprog) error {
 				return said(err)
 			}
 		case prepare.ArgArena:
-			return unsupported("arena")
+			if r.typ != arenaPtr && r.typ != scalar {
+				return said(w.refuse(einval, "global-args", "R%d is not a pointer to arena or scalar.", num))
+			}
 		}
 	}
 	return nil

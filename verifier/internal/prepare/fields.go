@@ -142,7 +142,8 @@ func (f *Fields) Overlaps(from, to int64) *Field {
 }
 
 // FieldsOf finds the special fields of a struct, or of the section of variables that a map's value is. kernel, which may be
-// nil, is where kptrs' targets are looked for first. It gives nil if there are none.
+// nil, is where kptrs' targets are looked for first. It gives nil if there are none, or if they contradict one another: to
+// Linux a map with such a type has none.
 func FieldsOf(b *object.BTF, t btf.Type, kernel *btf.Spec) *Fields {
 	if b == nil || b.Spec == nil {
 		return nil
@@ -158,16 +159,30 @@ func FieldsOf(b *object.BTF, t btf.Type, kernel *btf.Spec) *Fields {
 			}
 		}
 	}
-	if len(s.out.List) == 0 {
+	if len(s.out.List) == 0 || s.bad || s.out.contradict() {
 		return nil
 	}
 	return s.out
+}
+
+// contradict tells that there are several of a field of which there may be one, or a list or tree without a lock.
+func (f *Fields) contradict() bool {
+	seen := FieldKind(0)
+	for i := range f.List {
+		k := f.List[i].Kind
+		if k&(SpinLock|ResSpinLock|Timer|WorkQueue|TaskWork|Refcount)&seen != 0 {
+			return true
+		}
+		seen |= k
+	}
+	return f.Mask&(ListHead|RBRoot) != 0 && f.Mask&(SpinLock|ResSpinLock) == 0
 }
 
 type fieldScan struct {
 	spec   *btf.Spec
 	kernel *btf.Spec
 	out    *Fields
+	bad    bool // a list head or tree root that does not say what it contains
 }
 
 func (s *fieldScan) structure(t *btf.Struct, base uint32, depth int) {
@@ -212,6 +227,7 @@ func (s *fieldScan) member(t btf.Type, at uint32, tags []string, depth int) {
 		}
 		f.Kind, f.Size = special.kind, special.size
 		if f.Kind&(ListHead|RBRoot) != 0 && !s.contains(&f, tags) {
+			s.bad = true
 			return
 		}
 	case *btf.Pointer:
@@ -231,6 +247,9 @@ func (s *fieldScan) member(t btf.Type, at uint32, tags []string, depth int) {
 	}
 }
 
+// nodeOf says which nodes a list or tree is made of.
+var nodeOf = map[FieldKind]FieldKind{ListHead: ListNode, RBRoot: RBNode}
+
 // contains reads the tag "contains:TYPE:MEMBER" of a list head or tree root.
 func (s *fieldScan) contains(f *Field, tags []string) bool {
 	for _, tag := range tags {
@@ -244,7 +263,7 @@ func (s *fieldScan) contains(f *Field, tags []string) bool {
 			return false
 		}
 		for _, m := range t.Members {
-			if m.Name == node {
+			if m.Name == node && specialTypes[m.Type.TypeName()].kind == nodeOf[f.Kind] {
 				f.Type, f.Local, f.NodeOffset = t, true, m.Offset.Bytes()
 				f.TypeID, _ = s.spec.TypeID(t) // it came from there
 				return true
