@@ -141,6 +141,10 @@ func parityRunner(out, errs io.Writer, f *parityFlags) *corpus.Runner {
 	return r
 }
 
+// recordedCPUs is how many CPUs the machines had that recorded the corpus: what bpf_get_smp_processor_id returns depends
+// on it, and with it whether an index into an array of so many elements is in bounds.
+const recordedCPUs = 2
+
 // judge verifies a case.
 func judge(c *corpus.Case, k *linux.Kernel, types *corpus.Kernel) corpus.Verdict {
 	p, err := c.ProgramFor(types)
@@ -151,7 +155,7 @@ func judge(c *corpus.Case, k *linux.Kernel, types *corpus.Kernel) corpus.Verdict
 		return corpus.Verdict{Verdict: corpus.Failed, Message: err.Error()}
 	}
 	start := time.Now()
-	proof, err := verifier.Verify(p, verifier.Options{Kernel: k, KernelBTF: types.BTF})
+	proof, err := verifier.Verify(p, verifier.Options{Kernel: k, KernelBTF: types.BTF, CPUs: recordedCPUs})
 	v := verdictOf(proof, err)
 	v.Usec = max(1, time.Since(start).Microseconds())
 	return v
