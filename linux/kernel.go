@@ -60,6 +60,9 @@ type Config struct {
 	// Extra holds helpers that the probed kernel's configuration left out, such as those of
 	// CONFIG_BPF_KPROBE_OVERRIDE, by id.
 	Extra HelperSet
+	// TrustedArgs is set where all pointers that kernel functions are passed must be trusted, whatever their flags, as
+	// from 7.0 on: some builds of 6.18 have that, too.
+	TrustedArgs bool
 }
 
 // Default is Linux 6.18.
@@ -67,6 +70,9 @@ var Default = For(V(6, 18))
 
 // For returns the kernel of a release in the default configuration.
 func For(v Version) *Kernel { return &Kernel{Version: v} }
+
+// TrustedArgs reports whether all pointers that kernel functions are passed must be trusted.
+func (k *Kernel) TrustedArgs() bool { return k.Config.TrustedArgs || k.Version >= V(7, 0) }
 
 // Has reports whether the kernel knows a feature.
 func (k *Kernel) Has(f Feature) bool {

@@ -401,7 +401,7 @@ func (w *walk) accessKptr(f *prepare.Field, r *reg, a *access) error {
 		case f.Kind == prepare.KptrPercpu:
 			flags |= perCPU
 		case f.Local:
-			flags |= alloc
+			flags |= alloc | nonOwnRef
 		}
 	} else {
 		flags |= untrusted

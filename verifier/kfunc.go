@@ -381,3 +381,15 @@ func (w *walk) kfuncResult(c *call) error {
 // retNull are functions that return NULL without saying so in their flags (6.18).
 var retNull = map[string]bool{"bpf_rbtree_root": true, "bpf_rbtree_left": true, "bpf_rbtree_right": true, "bpf_list_front": true,
 	"bpf_list_back": true}
+
+// kfuncName is the name of a kernel function by its id, "" if there is none.
+func (w *walk) kfuncName(id int32, _ int16) string {
+	if id == 0 {
+		return ""
+	}
+	f, err := w.kfuncOf(id)
+	if err != nil {
+		return ""
+	}
+	return f.name
+}

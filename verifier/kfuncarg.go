@@ -21,7 +21,8 @@ func (w *walk) kfuncArg(n int, c *call) error {
 	case kfScalar, kfConst:
 		return w.kfuncScalar(num, r, p, c)
 	}
-	if (r.canBeNull() || r.isNull()) && !p.nullable && f.row.Flags&(linux.KfuncTrustedArgs|linux.KfuncRCU|linux.KfuncRelease) != 0 {
+	if (r.canBeNull() || r.isNull()) && !p.nullable &&
+		(f.row.Flags&(linux.KfuncTrustedArgs|linux.KfuncRCU|linux.KfuncRelease) != 0 || w.k.TrustedArgs()) {
 		return w.refuse(eacces, "kfunc-null", "Possibly NULL pointer passed to trusted arg%d", n)
 	}
 	if r.ref != 0 {
@@ -143,7 +144,7 @@ func (w *walk) kfuncScalar(n isa.Reg, r *reg, p *kfuncParam, c *call) error {
 
 // kfuncTrust checks that an object is alive while the function looks at it.
 func (w *walk) kfuncTrust(n isa.Reg, r *reg, f *kfunc) error {
-	trustedArgs := f.row.Flags&(linux.KfuncTrustedArgs|linux.KfuncRelease) != 0
+	trustedArgs := f.row.Flags&(linux.KfuncTrustedArgs|linux.KfuncRelease) != 0 || w.k.TrustedArgs() && !f.row.Is(linux.KfuncRCU)
 	if !trustedArgs && !f.row.Is(linux.KfuncRCU) || r.isTrusted() || r.typ != btfPtr && r.flags == 0 && r.typ != scalar && (r.typ.isSock() || r.typ == constMap) {
 		return nil
 	}

@@ -174,6 +174,7 @@ func (w *walk) prepare() *prepare.Fault {
 		w.maps = append(w.maps, w.mapOf(m, i))
 	}
 	w.log.names.Helper = linux.HelperName
+	w.log.names.Kfunc = w.kfuncName
 	if w.log.states() {
 		for _, l := range in.HeadLines() {
 			w.log.line(l)

@@ -107,7 +107,7 @@ func run(o *options) error {
 	if err != nil {
 		return err
 	}
-	version, err := linux.ParseVersion(k.Release())
+	facts, err := k.Facts()
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func run(o *options) error {
 	if err != nil {
 		return err
 	}
-	r := &runner{o: o, k: k, opts: verifier.Options{Kernel: linux.For(version), KernelBTF: types, CPUs: runtime.NumCPU()}, done: map[string]int{}, kind: map[string]*kind{}}
+	r := &runner{o: o, k: k, opts: verifier.Options{Kernel: facts, KernelBTF: types, CPUs: runtime.NumCPU()}, done: map[string]int{}, kind: map[string]*kind{}}
 	if o.show != "" {
 		return r.show(set, here)
 	}
