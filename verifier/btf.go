@@ -305,15 +305,6 @@ func (w *walk) safeField(r *reg, f *found, kind string) bool {
 	return false
 }
 
-// writeBTF is a store through a pointer to a kernel object: a few programs may change a few fields.
-func (w *walk) writeBTF(r *reg, off int, a *access) error {
-	switch w.prog.Type {
-	case linux.ProgTypeStructOps, linux.ProgTypeSchedCLS, linux.ProgTypeSchedACT, linux.ProgTypeXDP:
-		return unsupported("stores to kernel objects")
-	}
-	return w.refuse(eacces, "btf-write", "only read is supported")
-}
-
 // mapStructs are the structs behind maps of each type.
 var mapStructs = map[linux.MapType]string{
 	linux.MapTypeHash: "bpf_htab", linux.MapTypeArray: "bpf_array", linux.MapTypeProgArray: "bpf_array",

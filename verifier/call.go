@@ -114,7 +114,7 @@ func (w *walk) globalArgs(sub *prepare.Subprog, f *frame) error {
 			*r = ptrReg(dynptrPtr, 0)
 			r.form, r.id = dynptrLocal, w.newID()
 		case prepare.ArgArena:
-			*r = ptrReg(arenaPtr, 0)
+			r.setUnknown() // until it is cast
 		}
 	}
 	return nil

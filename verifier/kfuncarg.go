@@ -219,12 +219,13 @@ func numbers(t btf.Type, depth int) bool {
 		return true
 	case *btf.Array:
 		return depth > 0 && numbers(t.Type, depth+1)
-	case *btf.Struct:
+	case *btf.Struct, *btf.Union:
 		if depth >= deepest {
 			return false
 		}
-		for i := range t.Members {
-			if !numbers(t.Members[i].Type, depth+1) {
+		_, _, list, _, _ := members(t)
+		for i := range list {
+			if !numbers(list[i].Type, depth+1) {
 				return false
 			}
 		}

@@ -319,6 +319,9 @@ func (w *walk) verify() error {
 	if err := w.exceptionCalls(); err != nil {
 		return err
 	}
+	if err := w.missingKfuncs(); err != nil {
+		return err
+	}
 	return w.jitted()
 }
 
