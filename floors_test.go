@@ -16,7 +16,7 @@ import (
 // root are on floors of their own.
 const floors = `
 6  cmd/skep examples fuzz fuzz/raw hook internal/cmd
-5  .
+5  . internal/beside
 4  jit oracle
 3  verifier interp internal/corpus
 2  helpers object internal/value

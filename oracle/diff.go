@@ -2,7 +2,6 @@ package oracle
 
 import (
 	"fmt"
-	"io"
 	"strings"
 )
 
@@ -22,16 +21,7 @@ type Difference struct {
 // is walked, the state printed, pruning, or, if all that is equal, the message at the end. It returns nil for
 // logs that agree. Lines about precision and liveness, source lines and figures do not count, and an instruction's state
 // may stand on its line or below it.
-func Compare(got, want *Log) *Difference { d, _ := compare(got, want); return d }
-
-// Diff is Compare on texts.
-func Diff(got, want string) *Difference { return Compare(ParseLog(got), ParseLog(want)) }
-
-// context is how many equal steps a Difference shows.
-const context = 6
-
-// compare also gives how many steps there are to agree on.
-func compare(got, want *Log) (*Difference, int) {
+func Compare(got, want *Log) *Difference {
 	g, w := got.Steps(), want.Steps()
 	total := max(len(g), len(w))
 	for i := range total {
@@ -49,19 +39,25 @@ func compare(got, want *Log) (*Difference, int) {
 		}
 		if d.What = whatDiffers(d.Got, d.Want); len(d.What) > 0 {
 			d.GotMessage, d.WantMessage = got.Message, want.Message
-			return d, total
+			return d
 		}
 	}
 	if gm, wm := Normalize(got.Message), Normalize(want.Message); gm != wm && !(got.quiet() && want.quiet()) {
 		return &Difference{Index: total, Insn: -1, What: []string{"the message"}, GotMessage: gm, WantMessage: wm,
-			before: w[max(0, len(w)-context):]}, total
+			before: w[max(0, len(w)-context):]}
 	}
-	return nil, total
+	return nil
 }
+
+// Diff is Compare on texts.
+func Diff(got, want string) *Difference { return Compare(ParseLog(got), ParseLog(want)) }
+
+// context is how many equal steps a Difference shows.
+const context = 6
 
 // quiet tells that the last line is part of the walk, not a message: the program was accepted.
 func (l *Log) quiet() bool {
-	return l.Message == "" || parseLine(l.Message).Kind != Text
+	return !IsMessage(l.Message)
 }
 
 // whatDiffers names the differences of two steps. It is empty if the same is said in another order.
@@ -138,49 +134,4 @@ func (d *Difference) String() string {
 		fmt.Fprintf(&b, "  differs: %s\n", w)
 	}
 	return b.String()
-}
-
-// A Tally counts how the logs of many programs compare.
-type Tally struct {
-	Programs int
-	Equal    int // the whole walk and the message
-	Steps    int // events in the longer log of each pair
-	Leading  int // of these, before the first difference
-
-	First []Named // the differences, in the order of Add
-}
-
-// A Named is a Difference and the program it is of.
-type Named struct {
-	ID string
-	*Difference
-}
-
-// Add counts a pair of logs of the program, and gives their difference.
-func (t *Tally) Add(id string, got, want *Log) *Difference {
-	d, total := compare(got, want)
-	t.Programs++
-	t.Steps += total
-	if d == nil {
-		t.Equal++
-		t.Leading += total
-		return nil
-	}
-	t.Leading += d.Index
-	t.First = append(t.First, Named{id, d})
-	return d
-}
-
-// Report writes the counts, and up to limit differences (-1: all).
-func (t *Tally) Report(w io.Writer, limit int) error {
-	percent := func(n, of int) float64 { return 100 * float64(n) / float64(max(1, of)) }
-	_, err := fmt.Fprintf(w, "states equal in %d of %d programs (%.1f%%); %.1f%% of the %d steps come before a first difference\n",
-		t.Equal, t.Programs, percent(t.Equal, t.Programs), percent(t.Leading, t.Steps), t.Steps)
-	for i, d := range t.First {
-		if err != nil || i == limit {
-			break
-		}
-		_, err = fmt.Fprintf(w, "\n%s: %s", d.ID, d.Difference)
-	}
-	return err
 }

@@ -72,6 +72,9 @@ func isLiveRow(raw string) bool {
 	return ok && strings.Trim(head, " 0123456789") == "" && len(rest) > 10 && strings.Trim(rest[:10], ".0123456789") == ""
 }
 
+// IsMessage tells that a line of a log is a message: neither part of the walk nor a figure.
+func IsMessage(line string) bool { return line != "" && parseLine(line).Kind == Text }
+
 func parseLine(raw string) Line {
 	line := Line{Insn: -1, From: -1, Text: raw, Raw: raw}
 	switch {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skepbpf/skep/internal/beside"
 	"github.com/skepbpf/skep/internal/corpus"
 	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/verifier"
@@ -155,29 +156,8 @@ func judge(c *corpus.Case, k *linux.Kernel, types *corpus.Kernel) corpus.Verdict
 		return corpus.Verdict{Verdict: corpus.Failed, Message: err.Error()}
 	}
 	start := time.Now()
-	proof, err := verifier.Verify(p, verifier.Options{Kernel: k, KernelBTF: types.BTF, CPUs: recordedCPUs})
-	v := verdictOf(proof, err)
+	v := beside.Judge(p, verifier.Options{Kernel: k, KernelBTF: types.BTF, CPUs: recordedCPUs}).Verdict
 	v.Usec = max(1, time.Since(start).Microseconds())
-	return v
-}
-
-// verdictOf is what the verifier says, in the form of the corpus.
-func verdictOf(proof *verifier.Proof, err error) corpus.Verdict {
-	var refused *verifier.Error
-	var unsupported *verifier.UnsupportedError
-	var v corpus.Verdict
-	var c verifier.Cost
-	switch {
-	case err == nil:
-		v.Verdict, c = corpus.Accept, proof.Cost
-	case errors.As(err, &refused):
-		v.Verdict, v.Errno, v.Message, c = corpus.Reject, refused.Errno, refused.Message, refused.Cost
-	case errors.As(err, &unsupported):
-		v.Verdict, v.Message, c = corpus.Unsupported, unsupported.Feature, unsupported.Cost
-	default:
-		v.Verdict, v.Message = corpus.Failed, err.Error()
-	}
-	v.Processed, v.TotalStates, v.PeakStates, v.StackDepth = c.Processed, c.TotalStates, c.PeakStates, depthText(c.StackDepth)
 	return v
 }
 
