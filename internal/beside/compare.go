@@ -91,7 +91,9 @@ func verdicts(s, k *Judgement) (Cause, string) {
 }
 
 // SameMessage tells that the messages are equal but for what varies from build to build.
-func SameMessage(a, b *Judgement) bool { return oracle.Normalize(a.Message) == oracle.Normalize(b.Message) }
+func SameMessage(a, b *Judgement) bool {
+	return oracle.Normalize(a.Message) == oracle.Normalize(b.Message)
+}
 
 // costs names the figures that differ.
 func costs(s, k *Judgement) (what string) {
