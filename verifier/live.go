@@ -202,11 +202,17 @@ func (w *walk) solve(l *liveFunc) {
 	}
 }
 
-// sweep computes all live slots anew.
-func (w *walk) sweep(l *liveFunc, m []slotMarks) {
-	for i := range m {
-		m[i].live = 0
+// solveCalls computes the live slots of the functions that a state is in. Linux does so whenever a path ends, and when
+// counts: see sweep.
+func (w *walk) solveCalls(s *state) {
+	for n := range s.frames {
+		w.solve(w.liveOf(s, n))
 	}
+}
+
+// sweep computes the live slots from those found before. What later turns out to be written first does not stay alive,
+// except in a loop, where it is read, as far as anybody knows, the next time round: so does Linux.
+func (w *walk) sweep(l *liveFunc, m []slotMarks) {
 	for changed := true; changed; {
 		changed = false
 		for _, pc := range w.order[l.subprog] {

@@ -193,6 +193,7 @@ func (w *walk) budget() int {
 // next takes up the branch that was put off last. It tells that there is none.
 func (w *walk) next() (done bool, err error) {
 	w.log.scratchAll()
+	w.solveCalls(w.cur)
 	if err := w.finish(w.cur); err != nil {
 		return false, err
 	}
