@@ -119,7 +119,7 @@ func (c *Collection) assign(fields []field) error {
 			delete(c.Programs, f.name)
 		case variableType:
 			v := c.Variables[f.name]
-			v.w.pin(v.k) // its map may not be assigned
+			v.k.pin() // its map may not be assigned
 			f.value.Set(reflect.ValueOf(v))
 			delete(c.Variables, f.name)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/maps"
@@ -151,12 +152,28 @@ func (b *builder) newMachine(name string, p *object.Program) (*machine, error) {
 		used[i] = k.Map
 	}
 	var err error
-	m.Machine, err = interp.New(p, interp.Options{Space: b.w.space, Maps: used, Budget: b.opts.Budget, Target: target})
-	if err != nil {
+	o := interp.Options{Space: b.w.space, Maps: used, Budget: b.opts.Budget, Target: target, Kfunc: b.kfunc}
+	if b.opts.Cover != nil {
+		o.Observe = b.opts.Cover.Observe
+	}
+	if m.Machine, err = interp.New(p, o); err != nil {
 		return nil, err
 	}
 	b.machines[p] = m
 	return m, nil
+}
+
+// kfunc is the kernel function with an id in the kernel's types; nil if it is not simulated. Those of modules are not.
+func (b *builder) kfunc(id int32, module int16) helpers.Func {
+	types := b.opts.Types
+	if module != 0 || types == nil || types.Spec == nil {
+		return nil
+	}
+	t, err := types.Spec.TypeByID(btf.TypeID(id))
+	if err != nil {
+		return nil
+	}
+	return helpers.Kfunc(t.TypeName())
 }
 
 // target is the Machine of an element of a prog array.
@@ -207,8 +224,7 @@ func (w *world) putInner(k *kernelMap, key []byte, inner *kernelMap, flags uint6
 	if !ok {
 		return errors.New("only a map of maps holds maps")
 	}
-	w.pin(inner)
-	return outer.PutMap(key, inner.Map, flags)
+	return k.change(key, []*kernelMap{inner}, func() error { return outer.PutMap(key, inner.Map, flags) })
 }
 
 // putMachine makes a program the element of a prog array.
@@ -223,10 +239,7 @@ func (w *world) putMachine(k *kernelMap, key []byte, m *machine, flags uint64) e
 	if err := k.takes(m); err != nil {
 		return err
 	}
-	for _, used := range m.maps {
-		w.pin(used)
-	}
-	return array.SetProgram(binary.NativeEndian.Uint32(key), m)
+	return k.change(key, m.maps, func() error { return array.SetProgram(binary.NativeEndian.Uint32(key), m) })
 }
 
 // takes tells why a prog array does not take a program, or go with one that calls its programs: all of them are of one

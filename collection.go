@@ -6,15 +6,17 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/cilium/ebpf"
 
 	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/object"
 )
 
-// DefaultCPUs is the number of virtual CPUs of a collection if Options does not say another.
-const DefaultCPUs = 4
+// defaultCPUs is the number of virtual CPUs of a collection if Options does not say another.
+const defaultCPUs = 4
 
 // Options are the choices of NewCollection. The zero value is right for most users.
 type Options struct {
@@ -27,7 +29,7 @@ type Options struct {
 	AllowUnverified bool
 
 	// CPUs is the number of virtual CPUs: so many programs can run at the same time, and so many values do per-CPU
-	// maps have. 0 is DefaultCPUs, whatever the host has, so that runs are repeatable.
+	// maps have. 0 is 4, whatever the host has, so that runs are repeatable.
 	CPUs int
 	// Env is where time, randomness and the current task come from. Nil: the same values in each run; see helpers.Env.
 	Env *helpers.Env
@@ -35,6 +37,8 @@ type Options struct {
 	Trace io.Writer
 	// Budget is the number of instructions that a run may execute, more or less. 0 is a few seconds' worth.
 	Budget int64
+	// Cover, if not nil, counts the instructions that runs execute; they are slower then.
+	Cover *interp.Coverage
 	// MapReplacements are open maps, of another collection, that take the place of the maps of these names. The new
 	// collection then shares that one's CPUs, Env and Trace. They stay the caller's to close.
 	MapReplacements map[string]*Map
@@ -83,7 +87,7 @@ func (o *Options) cpus() int {
 		return m.w.cpus()
 	}
 	if o.CPUs <= 0 {
-		return DefaultCPUs
+		return defaultCPUs
 	}
 	return o.CPUs
 }
@@ -291,4 +295,15 @@ func (c *Collection) DetachProgram(name string) *Program {
 	p := c.Programs[name]
 	delete(c.Programs, name)
 	return p
+}
+
+// FireTimers runs the callbacks of the timers (bpf_timer) of the collection's maps that are due at a time on the clock of
+// Options.Env, and tells how many. Nothing fires by itself.
+func (c *Collection) FireTimers(now time.Duration) (int, error) {
+	w := c.world()
+	if w == nil || !w.hold() {
+		return 0, ErrClosed
+	}
+	n, err := w.fireTimers(now)
+	return n, errors.Join(err, w.release())
 }

@@ -3,6 +3,8 @@ package skep
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cilium/ebpf"
@@ -32,6 +34,9 @@ type kernelMap struct {
 
 	pinned atomic.Bool
 	owner  atomic.Uint32 // type of the programs in a prog array; 0 as long as there are none
+
+	mu   sync.Mutex              // held while elements that are maps or programs change
+	kept map[string][]*kernelMap // by key, what such an element keeps: the map, or the maps of the program
 }
 
 func (k *kernelMap) retain() *kernelMap {
@@ -46,14 +51,57 @@ func (k *kernelMap) release() error {
 	k.w.mu.Lock()
 	delete(k.w.maps, k.Map)
 	k.w.mu.Unlock()
-	return k.Map.Close()
+	errs := []error{k.Map.Close()}
+	for _, kept := range k.kept {
+		errs = append(errs, releaseAll(kept))
+	}
+	return errors.Join(errs...)
 }
 
-// pin keeps the map until its world ends: it has become an element of another map, which may give it out again.
-func (w *world) pin(k *kernelMap) {
+// pin keeps the map until its world ends.
+func (k *kernelMap) pin() {
 	if !k.pinned.Swap(true) {
-		w.own(k.retain().release)
+		k.retain()
 	}
+}
+
+// change changes the element of a key, which is to keep some maps from then on. What it kept before is given up when no
+// program runs: one that runs may have found it.
+func (k *kernelMap) change(key []byte, keeps []*kernelMap, do func() error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := do(); err != nil {
+		return err
+	}
+	old := k.kept[string(key)]
+	if len(keeps) == 0 {
+		delete(k.kept, string(key))
+	} else {
+		if k.kept == nil {
+			k.kept = map[string][]*kernelMap{}
+		}
+		for _, m := range keeps {
+			m.retain()
+		}
+		k.kept[string(key)] = slices.Clone(keeps)
+	}
+	if len(old) > 0 {
+		k.w.retire(func() error {
+			if outer, ok := k.Map.(maps.MapOfMaps); ok {
+				outer.Reclaim()
+			}
+			return releaseAll(old)
+		})
+	}
+	return nil
+}
+
+func releaseAll(ks []*kernelMap) error {
+	var errs []error
+	for _, k := range ks {
+		errs = append(errs, k.release())
+	}
+	return errors.Join(errs...)
 }
 
 // newHandle makes a Map of a map that others may have too.
@@ -185,7 +233,15 @@ func (m *Map) Delete(key any) error {
 	if err != nil {
 		return wrapMapError("delete", err)
 	}
-	return wrapMapError("delete", m.k.Remove(k))
+	return wrapMapError("delete", m.remove(k))
+}
+
+func (m *Map) remove(key []byte) error {
+	switch m.k.Map.(type) {
+	case maps.MapOfMaps, *maps.Programs:
+		return m.k.change(key, nil, func() error { return m.k.Remove(key) })
+	}
+	return m.k.Remove(key)
 }
 
 // NextKey copies the key after key to nextKeyOut, the first one if key is nil. It is ebpf.ErrKeyNotExist after the last.

@@ -70,8 +70,12 @@ type RunOptions struct {
 	// CPU is the virtual CPU to run on. 0 is the first one that is free.
 	CPU uint32
 
-	// Redirect, if not nil, is set to where the program asked for its packet to go.
-	Redirect *helpers.Redirect
+	// Setup, if not nil, makes the context in place of Data and Context: it is called before each run, and may set what
+	// programs ask about, such as the current task. Package hook is built on it.
+	Setup func(r *helpers.Run) error
+	// Result, if not nil, is called after each run that ended without an error, with r0 and the Run as the program left
+	// it: there are the packet, and where it is to go.
+	Result func(r *helpers.Run, r0 uint64) error
 }
 
 // ErrClosed is the error of using what is closed.
@@ -114,13 +118,22 @@ func (p *Program) run(opts *RunOptions) (uint32, error) {
 	}
 	defer p.w.give(r)
 	r.Type, r.AttachType = linux.ProgType(p.m.prog.Type), linux.AttachType(p.m.prog.AttachType)
+	setup := opts.Setup
+	if setup == nil {
+		setup = func(r *helpers.Run) error { return r.SetTestRun(opts.Data, ctx) }
+	}
 	var r0 uint64
 	for range max(opts.Repeat, 1) {
-		if err := r.SetTestRun(opts.Data, ctx); err != nil {
+		if err := setup(r); err != nil {
 			return 0, err
 		}
 		if r0, err = p.m.Run(r); err != nil {
 			return 0, err
+		}
+		if opts.Result != nil {
+			if err := opts.Result(r, r0); err != nil {
+				return 0, err
+			}
 		}
 	}
 	return uint32(r0), p.results(r, opts)
@@ -128,19 +141,17 @@ func (p *Program) run(opts *RunOptions) (uint32, error) {
 
 // results copies what a run gives besides its return value.
 func (p *Program) results(r *helpers.Run, opts *RunOptions) error {
-	if opts.DataOut != nil {
-		opts.DataOut = opts.DataOut[:0]
-		if r.Packet != nil {
-			opts.DataOut = append(opts.DataOut, r.Packet.Link()...)
-		}
+	if opts.DataOut == nil && opts.ContextOut == nil {
+		return nil
 	}
-	if opts.Redirect != nil {
-		*opts.Redirect = r.Redirect
+	data, ctx := r.TestResult()
+	if opts.DataOut != nil {
+		opts.DataOut = append(opts.DataOut[:0], data...)
 	}
 	if opts.ContextOut == nil {
 		return nil
 	}
-	if err := unmarshal(opts.ContextOut, r.Context()); err != nil {
+	if err := unmarshal(opts.ContextOut, ctx); err != nil {
 		return fmt.Errorf("context: %w", err)
 	}
 	return nil

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/maps"
@@ -16,6 +18,8 @@ import (
 type world struct {
 	space   *memory.Space
 	env     *helpers.Env
+	timers  helpers.Timers
+	objects helpers.Objects
 	trace   io.Writer  // nil: nobody listens
 	tracing sync.Mutex // held while writing to it
 
@@ -24,8 +28,8 @@ type world struct {
 	runs  []*helpers.Run // of each CPU; nil until it is first used
 	busy  []bool
 	refs  int
-	owned []func() error // what the world closes at its end, the last first
 	maps  map[maps.Map]*kernelMap
+	stale []func() error // gives up what no program can get at any more; called when none runs
 }
 
 func newWorld(opts *Options) (*world, error) {
@@ -64,11 +68,31 @@ func (w *world) hold() bool {
 	return true
 }
 
-// own makes the world call f when it ends.
-func (w *world) own(f func() error) {
+// retire calls f when no program runs: what f gives up has become unreachable, but a program that runs may still have it.
+func (w *world) retire(f func() error) {
 	w.mu.Lock()
-	w.owned = append(w.owned, f)
+	w.stale = append(w.stale, f)
+	fs := w.idle()
 	w.mu.Unlock()
+	callAll(fs)
+}
+
+// idle takes what is to be called if no program runs now. The caller holds mu, and calls it without.
+func (w *world) idle() []func() error {
+	if len(w.stale) == 0 || slices.Contains(w.busy, true) {
+		return nil
+	}
+	fs := w.stale
+	w.stale = nil
+	return fs
+}
+
+// callAll calls what idle gave. A program that starts meanwhile cannot find what they give up.
+func callAll(fs []func() error) {
+	for _, f := range fs {
+		// There are other references, or nobody ever gets at it: it cannot fail.
+		_ = f()
+	}
 }
 
 // release gives up the world; the last one who does ends it.
@@ -81,8 +105,8 @@ func (w *world) release() error {
 		return nil
 	}
 	var errs []error
-	for i := len(w.owned) - 1; i >= 0; i-- {
-		errs = append(errs, w.owned[i]())
+	for m := range w.maps {
+		errs = append(errs, m.Close()) // those that elements of other maps keep
 	}
 	for _, r := range w.runs {
 		if r != nil {
@@ -124,7 +148,7 @@ func (w *world) take(cpu uint32) (*helpers.Run, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.CPU, r.CPUs = i, len(w.runs)
+		r.CPU, r.CPUs, r.Timers, r.Objects = i, len(w.runs), &w.timers, &w.objects
 		if w.trace != nil {
 			r.Trace = w.print
 		}
@@ -136,10 +160,23 @@ func (w *world) take(cpu uint32) (*helpers.Run, error) {
 
 // give gives back a CPU.
 func (w *world) give(r *helpers.Run) {
+	r.Reset()
 	w.mu.Lock()
 	w.busy[r.CPU] = false
+	fs := w.idle()
 	w.mu.Unlock()
 	w.freed.Broadcast()
+	callAll(fs)
+}
+
+// fireTimers runs the callbacks of the timers that are due.
+func (w *world) fireTimers(now time.Duration) (int, error) {
+	r, err := w.take(0)
+	if err != nil {
+		return 0, err
+	}
+	defer w.give(r)
+	return w.timers.Fire(r, now)
 }
 
 // print writes a line that a program prints. An error of the writer is nobody's: it does not stop programs.

@@ -163,6 +163,12 @@ func (r *Run) Close() error {
 	return errors.Join(errs...)
 }
 
+// Reset forgets what was set for a run: the Run is as NewRun made it, but for its CPU and what it keeps to use again.
+func (r *Run) Reset() {
+	*r = Run{Space: r.Space, Env: r.Env, CPU: r.CPU, CPUs: r.CPUs, Stack: r.stack, Trace: r.Trace, Timers: r.Timers, Objects: r.Objects,
+		stack: r.stack, packet: r.packet, sock: r.sock, ctx: r.ctx, ctxCap: r.ctxCap, textBuf: r.textBuf}
+}
+
 // Finish ends what a program that did not run to its end has left behind: the spin lock that it held. Engines call it
 // after each run.
 func (r *Run) Finish() {

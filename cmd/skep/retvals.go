@@ -1,21 +1,24 @@
 package main
 
 import (
+	"fmt"
+	"io"
+
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/internal/corpus"
 	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
 )
 
-// retvals runs an accepted case on the packets that the corpus has return values for, each on fresh maps, and gives what
-// it returns. A run that cannot be made, or ends with an error, gives nothing: it then counts as different.
-func retvals(c *corpus.Case, want *corpus.Verdict, k *linux.Kernel, types *corpus.Kernel) []corpus.Retval {
+// retvals runs a case on the packets that the corpus has return values for, each on fresh maps, and gives what
+// it returns. A run that cannot be made, or ends with an error, is told to errs, and the case gives nothing: it then counts as different.
+func retvals(errs io.Writer, c *corpus.Case, want *corpus.Verdict, k *linux.Kernel, types *corpus.Kernel) []corpus.Retval {
 	var out []corpus.Retval
 	for _, w := range want.Retvals {
 		ret, err := retval(c, w.Data, k, types)
 		if err != nil {
-			out = append(out, corpus.Retval{Data: corpus.Hex(err.Error())})
-			continue
+			fmt.Fprintf(errs, "skep: %s: %v\n", c.ID, err)
+			return []corpus.Retval{} // it was run, and gave none
 		}
 		out = append(out, corpus.Retval{Data: w.Data, Retval: ret})
 	}

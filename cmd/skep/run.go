@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/internal/pcap"
 	"github.com/skepbpf/skep/internal/value"
 	"github.com/skepbpf/skep/linux"
@@ -55,7 +56,7 @@ A program that the verifier refuses or cannot judge is run with --unverified onl
 	fl.StringArrayVar(&f.set, "set", nil, "set `VARIABLE=VALUE` before loading")
 	fl.Uint32Var(&f.repeat, "repeat", 1, "run so `often` on each packet")
 	fl.Uint32Var(&f.cpu, "cpu", 0, "virtual `CPU` to run on")
-	fl.IntVar(&f.cpus, "cpus", skep.DefaultCPUs, "`number` of virtual CPUs")
+	fl.IntVar(&f.cpus, "cpus", 4, "`number` of virtual CPUs")
 	fl.BoolVar(&f.unverified, "unverified", false, "run even what is not accepted")
 	fl.BoolVar(&f.noMaps, "no-maps", false, "do not print the maps")
 	return c
@@ -177,7 +178,12 @@ func runAll(out io.Writer, p *skep.Program, packets [][]byte, ctx any, f *runFla
 	failed := 0
 	for i, data := range packets {
 		var ctxOut []byte
-		o := skep.RunOptions{Data: data, Context: ctx, Repeat: f.repeat, CPU: f.cpu, DataOut: []byte{}, ContextOut: &ctxOut}
+		o := skep.RunOptions{Data: data, Context: ctx, Repeat: f.repeat, CPU: f.cpu, DataOut: []byte{}}
+		// A test run gives back less of the context than the program may have changed.
+		o.Result = func(r *helpers.Run, _ uint64) error {
+			ctxOut = append(ctxOut[:0], r.Context()...)
+			return nil
+		}
 		ret, err := p.Run(&o)
 		what := "run"
 		if data != nil {

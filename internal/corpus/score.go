@@ -27,7 +27,7 @@ type Tally struct {
 	PeakEqual      int // peak_states
 	DepthEqual     int // stack depth
 
-	Runs      int // wanted return values of agreed acceptances, where the judge ran the program
+	Runs      int // wanted return values, where the judge ran the program or tried to
 	RunsEqual int
 }
 
@@ -42,6 +42,13 @@ func (t *Tally) add(want *Verdict, got *Verdict) {
 		if yes {
 			*n++
 		}
+	}
+	for i, w := range want.Retvals {
+		if got.Retvals == nil {
+			break // it was not run
+		}
+		t.Runs++
+		one(&t.RunsEqual, i < len(got.Retvals) && bytes.Equal(got.Retvals[i].Data, w.Data) && got.Retvals[i].Retval == w.Retval)
 	}
 	switch {
 	case got.Verdict == Unsupported:
@@ -68,13 +75,6 @@ func (t *Tally) add(want *Verdict, got *Verdict) {
 	one(&t.StatesEqual, got.TotalStates == want.TotalStates)
 	one(&t.PeakEqual, got.PeakStates == want.PeakStates)
 	one(&t.DepthEqual, got.StackDepth == want.StackDepth)
-	if len(got.Retvals) == 0 {
-		return
-	}
-	for i, w := range want.Retvals {
-		t.Runs++
-		one(&t.RunsEqual, i < len(got.Retvals) && bytes.Equal(got.Retvals[i].Data, w.Data) && got.Retvals[i].Retval == w.Retval)
-	}
 }
 
 // wanted tells that a kernel decided.
