@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -35,11 +36,18 @@ func (p *Program) Close() error {
 	if p == nil || p.closed.Swap(true) {
 		return nil
 	}
-	var errs []error
-	for _, k := range p.m.maps {
-		errs = append(errs, k.release())
+	// Not under a run that goes on.
+	p.w.retire(func() error { return errors.Join(releaseAll(p.m.maps), p.w.release()) })
+	return nil
+}
+
+// Clone is another handle of the program, to be closed by itself.
+func (p *Program) Clone() (*Program, error) {
+	if p.closed.Load() || !p.w.hold() {
+		return nil, fmt.Errorf("skep: program %s: %w", p.name, ErrClosed)
 	}
-	return errors.Join(append(errs, p.w.release())...)
+	defer p.w.release()
+	return p.w.newProgram(p.name, p.m), nil
 }
 
 // Name is the name that the program has in its object.
@@ -105,9 +113,6 @@ func (p *Program) Run(opts *RunOptions) (uint32, error) {
 }
 
 func (p *Program) run(opts *RunOptions) (uint32, error) {
-	if p.closed.Load() {
-		return 0, ErrClosed
-	}
 	ctx, err := contextBytes(opts.Context)
 	if err != nil {
 		return 0, err
@@ -117,6 +122,9 @@ func (p *Program) run(opts *RunOptions) (uint32, error) {
 		return 0, err
 	}
 	defer p.w.give(r)
+	if p.closed.Load() { // a Close from here on waits for the run
+		return 0, ErrClosed
+	}
 	r.Type, r.AttachType = linux.ProgType(p.m.prog.Type), linux.AttachType(p.m.prog.AttachType)
 	setup := opts.Setup
 	if setup == nil {
@@ -170,4 +178,13 @@ func contextBytes(ctx any) ([]byte, error) {
 		return nil, fmt.Errorf("context: %w", err)
 	}
 	return b, nil
+}
+
+// FireTimers is Collection.FireTimers of the program's collection.
+func (p *Program) FireTimers(now time.Duration) (int, error) {
+	if p.closed.Load() || !p.w.hold() {
+		return 0, ErrClosed
+	}
+	n, err := p.w.fireTimers(now)
+	return n, errors.Join(err, p.w.release())
 }

@@ -133,6 +133,9 @@ func (w *world) take(cpu uint32) (*helpers.Run, error) {
 	defer w.mu.Unlock()
 	i := int(cpu)
 	for {
+		if w.refs == 0 {
+			return nil, ErrClosed
+		}
 		if cpu == 0 {
 			for i = 0; i < len(w.busy)-1 && w.busy[i]; {
 				i++

@@ -96,6 +96,17 @@ type Run struct {
 	// Seq gets what an iterator writes: valid during the call. Nil: it is lost.
 	Seq func(b []byte)
 
+	// Sysctl is what programs on sysctls are asked about; nil: nothing.
+	Sysctl *Sysctl
+	// Sockopt sets or gets an option of the run's socket, for bpf_setsockopt and bpf_getsockopt. Nil: there are none.
+	Sockopt func(set bool, level, name int32, value []byte) error
+	// Bind binds the run's socket to a struct sockaddr_in or sockaddr_in6. Nil: it cannot be bound.
+	Bind func(addr []byte) error
+	// FindSocket finds a socket for bpf_sk_lookup_tcp and its kin, by a struct bpf_sock_tuple. Nil: there are none.
+	FindSocket func(protocol uint8, tuple []byte) *Sock
+	// Assigned is the socket that bpf_sk_assign chose.
+	Assigned *Sock
+
 	// FIB answers bpf_fib_lookup: it reads and writes the struct bpf_fib_lookup and returns a BPF_FIB_LKUP_RET_*, or an
 	// errno, negative. Nil: there are no routes.
 	FIB func(params []byte, flags uint32) int
@@ -122,6 +133,8 @@ type Run struct {
 	stack   memory.Addr // what to free
 	packet  *Packet     // kept for reuse
 	sock    memory.Addr
+	mem     memory.Addr           // of Mem
+	found   map[memory.Addr]*Sock // sockets by address, that of the run among them
 	ctx     memory.Addr
 	ctxCap  uint32
 	lock    memory.Addr        // the spin lock held
@@ -151,7 +164,7 @@ func NewRun(space *memory.Space, env *Env) (*Run, error) {
 // Close frees what the Run has in the Space: stack, context, packet.
 func (r *Run) Close() error {
 	var errs []error
-	for _, a := range []memory.Addr{r.stack, r.ctx, r.sock} {
+	for _, a := range []memory.Addr{r.stack, r.ctx, r.sock, r.mem} {
 		if a != 0 {
 			errs = append(errs, r.Space.Free(a))
 		}
@@ -166,7 +179,7 @@ func (r *Run) Close() error {
 // Reset forgets what was set for a run: the Run is as NewRun made it, but for its CPU and what it keeps to use again.
 func (r *Run) Reset() {
 	*r = Run{Space: r.Space, Env: r.Env, CPU: r.CPU, CPUs: r.CPUs, Stack: r.stack, Trace: r.Trace, Timers: r.Timers, Objects: r.Objects,
-		stack: r.stack, packet: r.packet, sock: r.sock, ctx: r.ctx, ctxCap: r.ctxCap, textBuf: r.textBuf}
+		stack: r.stack, packet: r.packet, sock: r.sock, mem: r.mem, ctx: r.ctx, ctxCap: r.ctxCap, textBuf: r.textBuf}
 }
 
 // Finish ends what a program that did not run to its end has left behind: the spin lock that it held. Engines call it

@@ -67,6 +67,24 @@ func (r *Run) SetContext(b []byte) error {
 // Context is the context as it is: valid until the Run is used again.
 func (r *Run) Context() []byte { return r.Space.Bytes(r.Ctx, r.CtxSize) }
 
+// Mem puts bytes where the context can point to them, such as the value of a socket option, and gives their address. There
+// is one such memory at a time.
+func (r *Run) Mem(b []byte) (memory.Addr, error) {
+	if r.mem != 0 {
+		if err := r.Space.Free(r.mem); err != nil {
+			return 0, err
+		}
+		r.mem = 0
+	}
+	a, err := r.Space.Alloc(uint32(max(len(b), 1)), memory.Mem, memory.Read|memory.Write, "")
+	if err != nil {
+		return 0, err
+	}
+	r.mem = a
+	copy(r.Space.Bytes(a, uint32(len(b))), b)
+	return a, nil
+}
+
 // context makes a zeroed context of n bytes.
 func (r *Run) context(n uint32) error {
 	if r.ctx != 0 && r.ctxCap == n {
@@ -153,6 +171,11 @@ type SKB struct {
 	LinkHeader uint32
 	// Pulled tells that the packet starts after its link header: so programs on cgroups, sockets and tunnels see it.
 	Pulled bool
+	// MetaLen: the first bytes of the data are metadata that XDP left, not packet.
+	MetaLen uint32
+	// Start is where the packet starts for the program, in bytes from its link header; 0: as Pulled says. Filters of
+	// sockets see what comes after the network header.
+	Start uint32
 }
 
 // SetSKB gives the run a packet as programs in the network stack get it, and a struct __sk_buff as its context. The
@@ -169,6 +192,10 @@ func (r *Run) SetSKB(data []byte, md *SKB) error {
 		return err
 	}
 	p.ctx = r.Ctx
+	meta := min(md.MetaLen, uint32(len(data)))
+	data = data[meta:]
+	p.data += memory.Addr(meta)
+	p.mac = p.data
 	link := md.LinkHeader
 	if link == 0 && len(data) >= ethLen {
 		link = ethLen
@@ -180,6 +207,10 @@ func (r *Run) SetSKB(data []byte, md *SKB) error {
 	}
 	if md.Pulled {
 		p.data, p.meta = p.net, p.net
+	}
+	if md.Start > 0 {
+		p.data = p.mac + memory.Addr(min(md.Start, uint32(len(data))))
+		p.meta = p.data
 	}
 	c := r.Context()
 	for _, f := range [...]struct {

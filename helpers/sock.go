@@ -6,13 +6,9 @@ import (
 	"github.com/skepbpf/skep/memory"
 )
 
-// sockFamily are the helpers on sockets. A run knows one socket at most, that of its packet: looking for others finds
-// none, so what is done to those that were found is never called by a program that was verified.
+// sockFamily are the helpers on sockets: that of the packet or event, and those that are looked for. None of them is more
+// than a struct bpf_sock.
 var sockFamily = map[int32]Func{
-	84: noSocket,                                                // bpf_sk_lookup_tcp
-	85: noSocket,                                                // bpf_sk_lookup_udp
-	99: noSocket,                                                // bpf_skc_lookup_tcp
-	86: func(*Call) (uint64, error) { return 0, nil },           // bpf_sk_release
 	95: func(c *Call) (uint64, error) { return c.Args[0], nil }, // bpf_sk_fullsock
 	96: noSocket,                                                // bpf_tcp_sock: of a socket that is none of TCP
 	98: noSocket,                                                // bpf_get_listener_sock
@@ -47,6 +43,9 @@ type Sock struct {
 	DstIP6                                             [4]uint32
 	State                                              uint32
 	RxQueueMapping                                     int32
+
+	// Owner is whose socket it is: what is stored for it (BPF_MAP_TYPE_SK_STORAGE) belongs to that. Nil: to the address.
+	Owner any
 }
 
 // sizeSock is the size of a struct bpf_sock.
@@ -62,13 +61,25 @@ func (r *Run) Socket(s *Sock) (memory.Addr, error) {
 		}
 		r.sock = a
 	}
+	r.putSock(r.sock, s)
+	return r.sock, nil
+}
+
+// SockAt is the socket at an address, which a program was given; nil if there is none.
+func (r *Run) SockAt(a memory.Addr) *Sock { return r.found[a] }
+
+// putSock writes a struct bpf_sock.
+func (r *Run) putSock(a memory.Addr, s *Sock) {
+	if r.found == nil {
+		r.found = map[memory.Addr]*Sock{}
+	}
+	r.found[a] = s
 	words := [...]uint32{s.BoundDevIf, s.Family, s.Type, s.Protocol, s.Mark, s.Priority, s.SrcIP4,
 		s.SrcIP6[0], s.SrcIP6[1], s.SrcIP6[2], s.SrcIP6[3], s.SrcPort, 0, s.DstIP4,
 		s.DstIP6[0], s.DstIP6[1], s.DstIP6[2], s.DstIP6[3], s.State, uint32(s.RxQueueMapping)}
-	b := r.Space.Bytes(r.sock, sizeSock)
+	b := r.Space.Bytes(a, sizeSock)
 	for i, w := range words {
 		binary.NativeEndian.PutUint32(b[4*i:], w)
 	}
 	binary.NativeEndian.PutUint16(b[48:], s.DstPort)
-	return r.sock, nil
 }

@@ -29,6 +29,9 @@ func (c *Call) owner(addr uint64) any {
 	if v := c.Run.Space.Owner(addr); v != nil {
 		return v
 	}
+	if s := c.Run.found[memory.Addr(addr)]; s != nil && s.Owner != nil && addr>>32 == 0 {
+		return s.Owner
+	}
 	return addr
 }
 

@@ -5,14 +5,14 @@ var families = []map[int32]Func{
 	mapFamily, tailFamily, basicFamily, taskFamily, probeFamily, controlFamily, printFamily, skbBytesFamily, csumFamily,
 	skbMetaFamily, skbRoomFamily, xdpFamily, redirectFamily, sockFamily, dynptrFamily, outputFamily, timerFamily,
 	routeFamily, traceFamily, tunnelFamily, storageFamily,
+	sysctlFamily, sockoptFamily,
 }
 
 // reasons say why helpers that are not simulated are not, where there is more to say than that nobody wrote them.
 var reasons = makeReasons(map[string][]int32{
 	"there are no socket maps":                                   {52, 53, 60, 70, 71, 72, 82},
-	"sockets have no options":                                    {49, 57, 59, 64, 142, 143, 144},
+	"TCP headers are not made":                                   {142, 143, 144},
 	"messages of sockets are not simulated":                      {61, 62, 63, 90, 91},
-	"sysctls are not simulated":                                  {101, 102, 103, 104},
 	"segment routing and light-weight tunnels are not simulated": {73, 74, 75, 76},
 	"infrared remote controls are not simulated":                 {77, 78, 92},
 	"SYN cookies are not simulated":                              {100, 110, 116, 204, 205, 206, 207},
@@ -22,7 +22,6 @@ var reasons = makeReasons(map[string][]int32{
 	"there are no user mappings":                                 {180},
 	"IPsec is not simulated":                                     {66},
 	"there are no perf counters of programs":                     {56},
-	"packets are not given to sockets":                           {124},
 })
 
 func makeReasons(ids map[string][]int32) map[int32]string {
