@@ -22,7 +22,7 @@ const floors = `
 2  helpers object internal/value
 1  maps jit/amd64 jit/arm64 linux
 0  isa verifier/domain memory internal/explain internal/pcap
-0  examples/firewall examples/classifier examples/execlog examples/ratelimit examples/firewall/mkpcap
+0  examples/firewall examples/gateway examples/filewatch examples/classifier examples/execlog examples/ratelimit examples/firewall/mkpcap
 2  maps/maptest
 `
 

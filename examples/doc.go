@@ -5,4 +5,6 @@
 //	classifier  traffic control: marks and classes, by a tail call for each protocol
 //	execlog     tracepoint: a record for each program started, in a ring buffer
 //	ratelimit   cgroup: a limit on what is sent, with subprograms, global and static
+//	gateway     XDP and TC: drops, counts and redirects to another interface, with a map in common
+//	filewatch   tracepoint and kprobe: files that are opened for writing or removed, in a ring buffer
 package examples

@@ -11,7 +11,9 @@ import (
 
 	"github.com/skepbpf/skep/examples/classifier"
 	"github.com/skepbpf/skep/examples/execlog"
+	"github.com/skepbpf/skep/examples/filewatch"
 	"github.com/skepbpf/skep/examples/firewall"
+	"github.com/skepbpf/skep/examples/gateway"
 	"github.com/skepbpf/skep/examples/ratelimit"
 	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/oracle"
@@ -32,6 +34,10 @@ var programs = []struct {
 	{classifier.Object, "classify_udp", oracle.Accept, "", 49},
 	{execlog.Object, "execlog", oracle.Accept, "", 43},
 	{ratelimit.Object, "ratelimit", oracle.Accept, "", 134},
+	{gateway.Object, "gateway_xdp", oracle.Accept, "", 39},
+	{gateway.Object, "gateway_tc", oracle.Accept, "", 41},
+	{filewatch.Object, "opened", oracle.Accept, "", 38},
+	{filewatch.Object, "removed", oracle.Accept, "", 40},
 }
 
 func kernel(t *testing.T) *oracle.Kernel {

@@ -3,6 +3,7 @@ package examples
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -236,4 +237,14 @@ func TestRatelimit(t *testing.T) {
 	}
 	require.Greater(t, sent, 10)
 	require.Less(t, sent, 100000, "the bucket is never empty")
+}
+
+// udp is a UDP datagram in an Ethernet frame.
+func udp(src, dst netip.AddrPort, payload string) []byte {
+	b := append(make([]byte, 12), 8, 0, 0x45, 0, 0, byte(28+len(payload)), 0, 0, 0, 0, 64, 17, 0, 0)
+	b = append(append(b, src.Addr().AsSlice()...), dst.Addr().AsSlice()...)
+	for _, v := range []uint16{src.Port(), dst.Port(), uint16(8 + len(payload)), 0} {
+		b = binary.BigEndian.AppendUint16(b, v)
+	}
+	return append(b, payload...)
 }

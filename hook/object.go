@@ -83,3 +83,6 @@ func membersOf(t btf.Type) []btf.Member {
 	}
 	return nil
 }
+
+// Text puts a string into the kernel's memory, with a zero at its end, as long as the host lives.
+func (h *Host) Text(s string) *Object { return &Object{h.mem.put(append([]byte(s), 0), false)} }
