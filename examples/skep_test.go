@@ -3,7 +3,10 @@ package examples
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -15,6 +18,7 @@ import (
 	"github.com/skepbpf/skep/examples/firewall"
 	"github.com/skepbpf/skep/examples/ratelimit"
 	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/oracle"
 )
 
@@ -247,4 +251,32 @@ func udp(src, dst netip.AddrPort, payload string) []byte {
 		b = binary.BigEndian.AppendUint16(b, v)
 	}
 	return append(b, payload...)
+}
+
+// TestCover tells how often its capture reaches the lines of the firewall.
+func TestCover(t *testing.T) {
+	var cover interp.Coverage
+	c, err := skep.NewCollection(spec(t, firewall.Object), &skep.Options{Cover: &cover})
+	require.NoError(t, err)
+	defer c.Close()
+	for _, frame := range frames(t, firewall.Packets) {
+		_, _, err := c.Programs["firewall"].Test(frame)
+		require.NoError(t, err)
+	}
+	var profile strings.Builder
+	require.NoError(t, cover.WriteProfile(&profile))
+	source, err := os.ReadFile("firewall/firewall.c")
+	require.NoError(t, err)
+	lines := strings.Split(string(source), "\n")
+	counts := map[string]int{} // by text of the line
+	for _, block := range strings.Split(strings.TrimSpace(profile.String()), "\n")[1:] {
+		var line, from, to, count int
+		_, err := fmt.Sscanf(block, "./examples/firewall/firewall.c:%d.%d,%d.%d 1 %d", &line, &from, &line, &to, &count)
+		require.NoError(t, err, block)
+		require.Equal(t, strings.TrimLeft(lines[line-1], "\t"), lines[line-1][from-1:to-1], "the block is the line")
+		counts[strings.TrimSpace(lines[line-1])] = count
+	}
+	require.Equal(t, 9, counts["__u32 reason = check(&c);"], "all packets come here")
+	require.Equal(t, 6, counts["struct network4 source = {.bits = 32};"], "those of IPv4")
+	require.Equal(t, 2, counts["struct network6 source = {.bits = 128};"], "those of IPv6")
 }

@@ -17,12 +17,14 @@ import (
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/internal/pcap"
 	"github.com/skepbpf/skep/internal/value"
+	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/linux"
 )
 
 type runFlags struct {
 	target
 	prog, packet, file, ctx string
+	cover                   string
 	put, set                []string
 	repeat                  uint32
 	cpu                     uint32
@@ -57,6 +59,7 @@ A program that the verifier refuses or cannot judge is run with --unverified onl
 	fl.Uint32Var(&f.repeat, "repeat", 1, "run so `often` on each packet")
 	fl.Uint32Var(&f.cpu, "cpu", 0, "virtual `CPU` to run on")
 	fl.IntVar(&f.cpus, "cpus", 4, "`number` of virtual CPUs")
+	fl.StringVar(&f.cover, "cover", "", "write a Go cover profile of the source lines to this `file` (go tool cover -html)")
 	fl.BoolVar(&f.unverified, "unverified", false, "run even what is not accepted")
 	fl.BoolVar(&f.noMaps, "no-maps", false, "do not print the maps")
 	return c
@@ -78,6 +81,9 @@ func runProgram(in io.Reader, out, errs io.Writer, f *runFlags, path string) err
 	}
 	opts := &skep.Options{VerifyOptions: skep.VerifyOptions{Kernel: k, Types: types, Programs: []string{name}},
 		AllowUnverified: f.unverified, CPUs: f.cpus, Trace: out}
+	if f.cover != "" {
+		opts.Cover = new(interp.Coverage)
+	}
 	c, err := spec.collection(opts)
 	if pe := (*skep.ProgramError)(nil); errors.As(err, &pe) {
 		p := textPrinter{w: out}
@@ -105,7 +111,21 @@ func runProgram(in io.Reader, out, errs io.Writer, f *runFlags, path string) err
 	if !f.noMaps {
 		printMaps(out, c)
 	}
+	if f.cover != "" {
+		if err := writeCover(f.cover, opts.Cover, p); err != nil {
+			return err
+		}
+	}
 	return runErr
+}
+
+// writeCover writes what was covered, of the program and those that it has called.
+func writeCover(path string, c *interp.Coverage, p *skep.Program) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.WriteProfile(f, p.Verdict().Program), f.Close())
 }
 
 // open reads the object and tells which program is meant.
