@@ -55,6 +55,15 @@ const (
 // maxLocal is the largest value of a local storage in Linux.
 const maxLocal = 65407
 
+// checkBigValue tells of a value that is too big before other mistakes, but for those in the key of a storage of cgroups.
+func checkBigValue(s *Spec) error {
+	most := map[Type]uint32{BloomFilter: 4 << 20, CgroupStorage: maxLocal, PerCPUCgroupStorage: perCPUSize.big}[s.Type]
+	if s.ValueSize > most && s.Flags&userFlags != userFlags && (s.Type == BloomFilter || cgroupKey.check(s.KeySize) == 0) {
+		return refuse(E2BIG, "map %q: value size %d is not for %v", s.Name, s.ValueSize, s.Type)
+	}
+	return nil
+}
+
 // maxElement is what an element of a hash table of Linux may have in key and value.
 const maxElement = 4<<20 - 49
 
@@ -88,10 +97,10 @@ var kinds = [numTypes]*kind{
 	XSKMap:   {key: word, value: word, entries: any1, flags: fdFlags, create: newObjectArray},
 	SockHash: {key: upTo(512), value: wordOrTwo, entries: any1, flags: fdFlags, create: newObjectHash},
 	CgroupStorage: {key: cgroupKey, value: upTo(maxLocal), entries: none, flags: fdFlags | progFlags,
-		notInner: true, create: newCgroupLocal},
+		check: checkBigValue, notInner: true, create: newCgroupLocal},
 	ReuseportSockArray: {key: word, value: wordOrTwo, entries: any1, flags: fdFlags | progFlags, create: newObjectArray},
 	PerCPUCgroupStorage: {key: cgroupKey, value: perCPUSize, entries: none, flags: fdFlags | progFlags,
-		notInner: true, create: newCgroupLocal},
+		check: checkBigValue, notInner: true, create: newCgroupLocal},
 	Queue: {key: none, value: upTo(4 << 20), entries: any1, flags: fdFlags | progFlags, create: newQueue},
 	Stack: {key: none, value: upTo(4 << 20), entries: any1, flags: fdFlags | progFlags, create: newQueue},
 	SkStorage: {key: word, value: upTo(maxLocal), entries: none, flags: NoPrealloc | Clone, need: NoPrealloc,
@@ -103,7 +112,7 @@ var kinds = [numTypes]*kind{
 		create: newStorage},
 	TaskStorage: {key: word, value: upTo(maxLocal), entries: none, flags: NoPrealloc | Clone, need: NoPrealloc,
 		create: newStorage},
-	BloomFilter: {key: none, value: upTo(4 << 20), entries: any1, flags: fdFlags | ZeroSeed | progFlags,
+	BloomFilter: {key: none, value: upTo(4 << 20), entries: any1, flags: fdFlags | ZeroSeed | progFlags, check: checkBigValue,
 		extra: func(x uint64) bool { return x <= 15 }, create: newBloom},
 	UserRingBuf: {key: none, value: none, entries: ringSize, flags: NUMANode, check: checkRing,
 		create: newUserRingBuffer},

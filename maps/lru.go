@@ -3,8 +3,12 @@ package maps
 import "github.com/skepbpf/skep/memory"
 
 func checkLRU(s *Spec) error {
-	if s.Flags&NoPrealloc != 0 {
+	// Flags that no hash table has are told first.
+	if s.Flags&NoPrealloc != 0 && s.Flags&^(hashFlags|lruFlags|NUMANode) == 0 {
 		return refuse(ENOTSUPP, "map %q: LRU maps are allocated beforehand", s.Name)
+	}
+	if s.Flags&NoCommonLRU != 0 && s.Flags&NUMANode != 0 {
+		return refuse(EINVAL, "map %q: lists of each CPU are not of a node", s.Name)
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package maps
 
-import "github.com/skepbpf/skep/memory"
+import (
+	"cmp"
+
+	"github.com/skepbpf/skep/memory"
+)
 
 // A Spec is what creates a map.
 type Spec struct {
@@ -95,6 +99,9 @@ func check(s *Spec, cpus int) (*kind, error) {
 
 // checkSpec checks numbers and flags. What has a special error comes first.
 func (k *kind) checkSpec(s *Spec) error {
+	if s.Extra != 0 && k.extra == nil {
+		return refuse(EINVAL, "map %q: map_extra %#x", s.Name, s.Extra)
+	}
 	if k.check != nil {
 		if err := k.check(s); err != nil {
 			return err
@@ -102,7 +109,7 @@ func (k *kind) checkSpec(s *Spec) error {
 	}
 	const user, prog = ReadOnlyUser | WriteOnlyUser, ReadOnlyProg | WriteOnlyProg
 	switch {
-	case s.Extra != 0 && (k.extra == nil || !k.extra(s.Extra)):
+	case s.Extra != 0 && !k.extra(s.Extra):
 		return refuse(EINVAL, "map %q: map_extra %#x", s.Name, s.Extra)
 	case s.Flags&^k.flags != 0:
 		return refuse(EINVAL, "map %q: flags %#x are not for %v", s.Name, s.Flags&^k.flags, s.Type)
@@ -111,14 +118,22 @@ func (k *kind) checkSpec(s *Spec) error {
 	case s.Flags&user == user || s.Flags&prog == prog:
 		return refuse(EINVAL, "map %q: read-only and write-only at once", s.Name)
 	}
+	var tooBig error // what is no size at all is told first
 	for _, n := range []struct {
 		what  string
 		value uint32
 		rule  sizes
 	}{{"key size", s.KeySize, k.key}, {"value size", s.ValueSize, k.value}, {"max_entries", s.MaxEntries, k.entries}} {
-		if e := n.rule.check(n.value); e != 0 {
+		switch e := n.rule.check(n.value); e {
+		case 0:
+		case E2BIG:
+			tooBig = cmp.Or(tooBig, refuse(e, "map %q: %s %d is not for %v", s.Name, n.what, n.value, s.Type))
+		default:
 			return refuse(e, "map %q: %s %d is not for %v", s.Name, n.what, n.value, s.Type)
 		}
+	}
+	if tooBig != nil {
+		return tooBig
 	}
 	if sum := uint64(s.KeySize) + uint64(s.ValueSize); k.elem != 0 && sum > uint64(k.elem) {
 		return refuse(E2BIG, "map %q: key and value have %d bytes", s.Name, sum)

@@ -119,6 +119,20 @@ type model interface {
 
 // runModel does random things to a map and its model.
 func runModel(t *testing.T, s *maps.Spec) {
+	steps := 0
+	for steps < modelSteps && !t.Failed() {
+		steps += checkModel(t, s)
+		if testing.Short() {
+			break
+		}
+	}
+	t.Logf("%d steps", steps)
+}
+
+// modelSteps is how many steps each map takes at least, in machines of some dozens.
+const modelSteps = 10_000
+
+func checkModel(t *testing.T, s *maps.Spec) (steps int) {
 	rapid.Check(t, func(t *rapid.T) {
 		space, err := memory.New(memory.Options{Strict: true})
 		if err != nil {
@@ -128,7 +142,10 @@ func runModel(t *testing.T, s *maps.Spec) {
 		f := newFixture(t, space, s)
 		m := f.model(t)
 		actions := m.actions()
-		actions[""] = m.check
+		actions[""] = func(t *rapid.T) {
+			steps++
+			m.check(t)
+		}
 		t.Repeat(actions)
 		if c, ok := m.(interface{ close() }); ok {
 			c.close()
@@ -140,6 +157,7 @@ func runModel(t *testing.T, s *maps.Spec) {
 			t.Fatalf("%d objects are left after Close", u.Objects)
 		}
 	})
+	return steps
 }
 
 // model makes the model of a new map.
