@@ -73,13 +73,13 @@ type RunOptions struct {
 	Context any
 	// ContextOut, if not nil, gets the context after the run: a pointer, or a slice of bytes.
 	ContextOut any
-	// Repeat is how often the program is run, each time on Data and Context; 0 is 1.
+	// Repeat is how often the program is run, each time on what the run before has left, as in Linux; 0 is 1.
 	Repeat uint32
 	// CPU is the virtual CPU to run on. 0 is the first one that is free.
 	CPU uint32
 
-	// Setup, if not nil, makes the context in place of Data and Context: it is called before each run, and may set what
-	// programs ask about, such as the current task. Package hook is built on it.
+	// Setup, if not nil, makes the context in place of Data and Context: it is called once, and may set what programs
+	// ask about, such as the current task. Package hook is built on it.
 	Setup func(r *helpers.Run) error
 	// Result, if not nil, is called after each run that ended without an error, with r0 and the Run as the program left
 	// it: there are the packet, and where it is to go.
@@ -130,11 +130,11 @@ func (p *Program) run(opts *RunOptions) (uint32, error) {
 	if setup == nil {
 		setup = func(r *helpers.Run) error { return r.SetTestRun(opts.Data, ctx) }
 	}
+	if err := setup(r); err != nil {
+		return 0, err
+	}
 	var r0 uint64
 	for range max(opts.Repeat, 1) {
-		if err := setup(r); err != nil {
-			return 0, err
-		}
 		if r0, err = p.m.Run(r); err != nil {
 			return 0, err
 		}
