@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/skepbpf/skep/maps"
+	"github.com/skepbpf/skep/memory"
 	"github.com/skepbpf/skep/object"
 )
 
@@ -208,7 +209,8 @@ func (m *Map) LookupBytes(key any) ([]byte, error) {
 // Put sets the value of a key, new or not.
 func (m *Map) Put(key, value any) error { return m.Update(key, value, ebpf.UpdateAny) }
 
-// Update sets the value of a key. Values of prog arrays are Programs, of maps of maps Maps.
+// Update sets the value of a key. Values of prog arrays are Programs, of maps of maps Maps, of maps of sockets Sockets of
+// package hook.
 func (m *Map) Update(key, value any, flags ebpf.MapUpdateFlags) error {
 	k, err := m.key(key)
 	if err != nil {
@@ -219,6 +221,8 @@ func (m *Map) Update(key, value any, flags ebpf.MapUpdateFlags) error {
 		return wrapMapError("update", m.putMap(k, v, uint64(flags)))
 	case *Program:
 		return wrapMapError("update", m.putProgram(k, v, uint64(flags)))
+	case element:
+		return wrapMapError("update", m.putElement(k, v, uint64(flags)))
 	}
 	b, err := m.bytes(value)
 	if err != nil {
@@ -359,6 +363,24 @@ func (m *Map) putProgram(key []byte, p *Program, flags uint64) error {
 		return maps.ErrClosed
 	}
 	return m.w.putMachine(m.k, key, p.m, flags)
+}
+
+// An element is something that a map of objects holds (maps.ObjectMap): it gives what stands for it in a Space.
+type element interface {
+	Element(space *memory.Space) (any, error)
+}
+
+// putElement sets the object of a key.
+func (m *Map) putElement(key []byte, e element, flags uint64) error {
+	to, ok := m.k.Map.(maps.ObjectMap)
+	if !ok {
+		return fmt.Errorf("%v holds no such things", m)
+	}
+	v, err := e.Element(m.w.space)
+	if err != nil {
+		return err
+	}
+	return to.SetObject(key, v, flags)
 }
 
 // errOtherWorld is the error of bringing together what belongs to different collections.

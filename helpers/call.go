@@ -104,6 +104,8 @@ type Run struct {
 	Bind func(addr []byte) error
 	// FindSocket finds a socket for bpf_sk_lookup_tcp and its kin, by a struct bpf_sock_tuple. Nil: there are none.
 	FindSocket func(protocol uint8, tuple []byte) *Sock
+	// SocketAt is the socket at an address that a map of sockets gave out; nil: there are no such maps.
+	SocketAt func(a memory.Addr) *Sock
 	// Assigned is the socket that bpf_sk_assign chose.
 	Assigned *Sock
 

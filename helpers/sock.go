@@ -66,7 +66,22 @@ func (r *Run) Socket(s *Sock) (memory.Addr, error) {
 }
 
 // SockAt is the socket at an address, which a program was given; nil if there is none.
-func (r *Run) SockAt(a memory.Addr) *Sock { return r.found[a] }
+func (r *Run) SockAt(a memory.Addr) *Sock {
+	if s := r.found[a]; s != nil || r.SocketAt == nil {
+		return s
+	}
+	return r.SocketAt(a)
+}
+
+// NewSock puts a socket into a Space for good: an element of a map of sockets.
+func NewSock(space *memory.Space, s *Sock) (memory.Addr, error) {
+	a, err := space.Alloc(sizeSock, memory.Kernel, memory.Read, "socket")
+	if err != nil {
+		return 0, err
+	}
+	putSock(space, a, s)
+	return a, nil
+}
 
 // putSock writes a struct bpf_sock.
 func (r *Run) putSock(a memory.Addr, s *Sock) {
@@ -74,10 +89,14 @@ func (r *Run) putSock(a memory.Addr, s *Sock) {
 		r.found = map[memory.Addr]*Sock{}
 	}
 	r.found[a] = s
+	putSock(r.Space, a, s)
+}
+
+func putSock(space *memory.Space, a memory.Addr, s *Sock) {
 	words := [...]uint32{s.BoundDevIf, s.Family, s.Type, s.Protocol, s.Mark, s.Priority, s.SrcIP4,
 		s.SrcIP6[0], s.SrcIP6[1], s.SrcIP6[2], s.SrcIP6[3], s.SrcPort, 0, s.DstIP4,
 		s.DstIP6[0], s.DstIP6[1], s.DstIP6[2], s.DstIP6[3], s.State, uint32(s.RxQueueMapping)}
-	b := r.Space.Bytes(a, sizeSock)
+	b := space.Bytes(a, sizeSock)
 	for i, w := range words {
 		binary.NativeEndian.PutUint32(b[4*i:], w)
 	}

@@ -29,7 +29,7 @@ func (c *Call) owner(addr uint64) any {
 	if v := c.Run.Space.Owner(addr); v != nil {
 		return v
 	}
-	if s := c.Run.found[memory.Addr(addr)]; s != nil && s.Owner != nil && addr>>32 == 0 {
+	if s := c.Run.SockAt(memory.Addr(addr)); addr>>32 == 0 && s != nil && s.Owner != nil {
 		return s.Owner
 	}
 	return addr

@@ -337,3 +337,90 @@ func TestDissector(t *testing.T) {
 	require.EqualValues(t, 14, keys.NetworkOffset)
 	require.EqualValues(t, 0x0800, keys.NetworkProto)
 }
+
+// TestSkLookup: a program chooses the socket, out of a map, for all ports.
+func TestSkLookup(t *testing.T) {
+	h := hook.NewHost(nil)
+	eth0 := h.AddInterface("eth0")
+	s := h.Listen(hook.UDP, netip.MustParseAddrPort("127.0.0.1:7"))
+	p, m := loadMaps(t, h, `prog sk_lookup
+attach sk_lookup
+map socks sockmap key=4 value=8 entries=1
+	r6 = r1
+	r0 = 1
+	r2 = *(u32 *)(r6 +60)
+	if r2 == 99 goto drop
+	*(u32 *)(r10 -4) = 0
+	r1 = socks ll
+	r2 = r10
+	r2 += -4
+	call bpf_map_lookup_elem
+	if r0 == 0 goto drop
+	r7 = r0
+	r1 = r6
+	r2 = r7
+	r3 = 0
+	call bpf_sk_assign
+	r8 = r0
+	r1 = r7
+	call bpf_sk_release
+	if r8 != 0 goto drop
+	r0 = 1
+	exit
+drop:
+	r0 = 0
+	exit
+`)
+	l, err := h.AttachNetNs(p)
+	require.NoError(t, err)
+	send := func(port uint16) *hook.Trip {
+		trip, err := eth0.Receive(frame(client, netip.AddrPortFrom(server.Addr(), port), "hi"))
+		require.NoError(t, err)
+		return trip
+	}
+	require.Equal(t, hook.Dropped, send(1).Verdict, "there is no socket in the map")
+	require.NoError(t, m["socks"].Put(uint32(0), s))
+	require.Error(t, m["socks"].Put(uint32(0), uint64(1)))
+	require.Same(t, s, send(1).Socket)
+	require.Same(t, s, send(2).Socket)
+	require.Equal(t, hook.Dropped, send(99).Verdict)
+	require.Equal(t, [][]byte{[]byte("hi"), []byte("hi")}, s.Received())
+	close(t, l)
+	require.Nil(t, send(1).Socket)
+}
+
+// TestFindSocket: TC looks for the socket of a packet.
+func TestFindSocket(t *testing.T) {
+	h := hook.NewHost(nil)
+	eth0 := h.AddInterface("eth0")
+	h.Listen(hook.UDP, server).Mark = 5
+	p := load(t, h, `prog sched_cls
+	r2 = 0x076433c6
+	*(u32 *)(r10 -16) = r2
+	r2 = 0x010200c0
+	*(u32 *)(r10 -12) = r2
+	r2 = 0x3500
+	*(u16 *)(r10 -8) = 0
+	*(u16 *)(r10 -6) = r2
+	r2 = r10
+	r2 += -16
+	r3 = 12
+	r4 = -1
+	r5 = 0
+	call bpf_sk_lookup_udp
+	if r0 == 0 goto none
+	r6 = *(u32 *)(r0 +16)
+	r1 = r0
+	call bpf_sk_release
+	r0 = r6
+	exit
+none:
+	r0 = 2
+	exit
+`)
+	_, err := h.AttachTCX(hook.TCXOptions{Program: p, Interface: eth0.Index, Attach: ebpf.AttachTCXIngress})
+	require.NoError(t, err)
+	trip, err := eth0.Receive(frame(client, server, ""))
+	require.NoError(t, err)
+	require.EqualValues(t, 5, trip.Steps[0].Return, "the mark of the socket")
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/memory"
 )
 
 // A Step is one run of a program.
@@ -45,7 +46,9 @@ func (e *event) run(l *Link, setup func(r *helpers.Run) error, result func(r *he
 			Setup: func(r *helpers.Run) error {
 				r.Task, r.Cookie = e.task, l.cookie
 				r.Kernel, r.UserMem = e.mem.read, e.mem.read
-				r.FIB = e.h.fib
+				r.FIB, r.FindSocket = e.h.fib, e.h.findSocket
+				space := r.Space
+				r.SocketAt = func(a memory.Addr) *helpers.Sock { return e.h.socketAt(space, a) }
 				if e.setup != nil {
 					e.setup(r)
 				}

@@ -11,6 +11,7 @@ import (
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/maps"
+	"github.com/skepbpf/skep/memory"
 )
 
 // A Socket is a socket of a Host: one that is bound to an address and gets what comes for it, or a packet socket that sees
@@ -36,6 +37,7 @@ type Socket struct {
 	iface     *Interface // of packet sockets; nil: all
 	received  [][]byte   // under h.mu, as is:
 	options   map[[2]int32][]byte
+	elements  map[*memory.Space]*socketElement
 	listening bool
 }
 
@@ -154,6 +156,9 @@ func (h *Host) lookup(protocol uint8, src, dst netip.AddrPort) (best *Socket, co
 // find is the socket for a packet: that of its connection, or the one that sk_lookup programs choose, or the one that is bound to
 // its destination. It is dropped for the reason why, if there is one.
 func (p *packet) find(f flow, i *Interface) (s *Socket, why string, err error) {
+	if p.assigned != nil {
+		return p.assigned, "", nil
+	}
 	s, connected := p.h.lookup(f.protocol, f.src, f.dst)
 	if connected || f.protocol != TCP && f.protocol != UDP {
 		return s, "", nil
@@ -168,6 +173,59 @@ func (p *packet) find(f flow, i *Interface) (s *Socket, why string, err error) {
 		return chosen, "", nil
 	}
 	return s, "", nil
+}
+
+// A socketElement stands for a socket in the maps of a Space.
+type socketElement struct{ addr memory.Addr }
+
+// Addr is what programs get that look the socket up.
+func (e *socketElement) Addr() memory.Addr { return e.addr }
+
+// Element makes what stands for the socket in maps of sockets: skep.Map.Update calls it, with the Socket as its value.
+func (s *Socket) Element(space *memory.Space) (any, error) {
+	s.h.mu.Lock()
+	defer s.h.mu.Unlock()
+	if e := s.elements[space]; e != nil {
+		return e, nil
+	}
+	a, err := helpers.NewSock(space, s.sock())
+	if err != nil {
+		return nil, err
+	}
+	if s.elements == nil {
+		s.elements = map[*memory.Space]*socketElement{}
+	}
+	e := &socketElement{a}
+	s.elements[space] = e
+	return e, nil
+}
+
+// socketAt finds the socket at an address in a Space.
+func (h *Host) socketAt(space *memory.Space, a memory.Addr) *helpers.Sock {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, s := range h.sockets {
+		if e := s.elements[space]; e != nil && e.addr == a {
+			return s.sock()
+		}
+	}
+	return nil
+}
+
+// findSocket answers bpf_sk_lookup_tcp and its kin. A tuple has the source and destination of a packet to the socket.
+func (h *Host) findSocket(protocol uint8, tuple []byte) *helpers.Sock {
+	n := 16
+	if len(tuple) == 12 {
+		n = 4
+	}
+	src, _ := netip.AddrFromSlice(tuple[:n])
+	dst, _ := netip.AddrFromSlice(tuple[n : 2*n])
+	ports := tuple[2*n:]
+	s, _ := h.lookup(protocol, netip.AddrPortFrom(src, binary.BigEndian.Uint16(ports)), netip.AddrPortFrom(dst, binary.BigEndian.Uint16(ports[2:])))
+	if s == nil {
+		return nil
+	}
+	return s.sock()
 }
 
 // sock is the socket as programs see it.

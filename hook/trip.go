@@ -46,11 +46,12 @@ type packet struct {
 	trip *Trip
 	hops int
 
-	data []byte // from its link header on
-	meta []byte // what XDP left before it, for TC
-	md   helpers.SKB
-	in   *Interface // that it came in on, nil if the host sends it
-	from *Socket    // that sends it, if known
+	data     []byte // from its link header on
+	meta     []byte // what XDP left before it, for TC
+	md       helpers.SKB
+	in       *Interface // that it came in on, nil if the host sends it
+	from     *Socket    // that sends it, if known
+	assigned *Socket    // that a program of TC has chosen for it
 }
 
 func (h *Host) newPacket(frame []byte) *packet {
@@ -170,6 +171,9 @@ func (p *packet) runSKB(l *Link, i *Interface, md *helpers.SKB) (r0 uint64, ran 
 		}
 		p.md.Tstamp = binary.NativeEndian.Uint64(ctx[skbStruct.Field("tstamp").Off:])
 		to = r.Redirect
+		if s, ok := ownerOf(r.Assigned); ok {
+			p.assigned = s
+		}
 		return nil
 	})
 	if err != nil {
