@@ -307,3 +307,11 @@ func (c *Collection) FireTimers(now time.Duration) (int, error) {
 	n, err := w.fireTimers(now)
 	return n, errors.Join(err, w.release())
 }
+
+// CPUs is the number of virtual CPUs: as many values do per-CPU maps have for a key. 0 if the collection is empty.
+func (c *Collection) CPUs() int {
+	if w := c.world(); w != nil {
+		return w.cpus()
+	}
+	return 0
+}

@@ -15,7 +15,7 @@ import (
 // folder named internal belongs to the package above it, stands on its floor and may be imported by it; those of the
 // root are on floors of their own.
 const floors = `
-6  cmd/skep examples fuzz fuzz/raw hook internal/cmd
+6  bpftest cmd/skep examples fuzz fuzz/raw hook internal/cmd
 5  . internal/beside
 4  jit oracle
 3  verifier interp internal/corpus

@@ -22,7 +22,7 @@ func NewRingReader(m *Map) (*RingReader, error) {
 	if !ok {
 		return nil, fmt.Errorf("skep: %v is not a ring buffer", m)
 	}
-	h, err := m.clone()
+	h, err := m.Clone()
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func NewPerfReader(m *Map, perCPUBuffer int) (*PerfReader, error) {
 	if !ok {
 		return nil, fmt.Errorf("skep: %v is not a perf event array", m)
 	}
-	h, err := m.clone()
+	h, err := m.Clone()
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +62,8 @@ func NewPerfReader(m *Map, perCPUBuffer int) (*PerfReader, error) {
 // Close ends the reader: a Read that waits returns os.ErrClosed.
 func (r *PerfReader) Close() error { return errors.Join(r.PerfReader.Close(), r.m.Close()) }
 
-// clone is another handle of the map.
-func (m *Map) clone() (*Map, error) {
+// Clone is another handle of the map, to be closed by itself.
+func (m *Map) Clone() (*Map, error) {
 	if m.closed.Load() {
 		return nil, fmt.Errorf("skep: %v: %w", m, ErrClosed)
 	}
