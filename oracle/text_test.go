@@ -53,7 +53,10 @@ func TestText(t *testing.T) {
 	}}
 	got := texts{differ: map[string][]string{}}
 	cases, absent := 0, 0
-	for _, c := range s.Cases {
+	for i, c := range s.Cases {
+		if i%4 != 0 && os.Getenv("SKEP_FULL") == "" { // all of them take minutes
+			continue
+		}
 		long := c.Want != nil && c.Want.Processed > 20000
 		if c.Calls("bpf_wq_init") || long && testing.Short() { // the first crashes some kernels
 			continue

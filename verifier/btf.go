@@ -392,7 +392,10 @@ func (w *walk) accessKptr(f *prepare.Field, r *reg, a *access) error {
 		case f.Kind == prepare.KptrPercpu:
 			flags |= perCPU
 		case f.Local:
-			flags |= alloc | nonOwnRef
+			flags |= alloc
+			if w.fieldsOf(t).Has(prepare.ListNode | prepare.RBNode) {
+				flags |= nonOwnRef
+			}
 		}
 	} else {
 		flags |= untrusted
@@ -522,6 +525,11 @@ func (w *walk) perCPUResult(d *reg, c *call, f regFlags) error {
 	t := c.typ
 	if t == nil {
 		return unsupported("per-CPU variables")
+	}
+	if t.space != w.types.kernel {
+		*d = ptrReg(btfPtr, alloc|rcu)
+		d.btf = t
+		return nil
 	}
 	if _, _, _, _, ok := members(t.typ); ok {
 		*d = ptrReg(btfPtr, f&^rdOnly)

@@ -82,17 +82,16 @@ func (w *walk) heldLock(r *reg, own container) error {
 
 // nodeParam checks a node that is put into a list or tree, or taken out.
 func (w *walk) nodeParam(n int, num isa.Reg, r *reg, p *kfuncParam, c *call) error {
-	local := r.typ == btfPtr && r.flags&alloc != 0
 	switch c.kf.name {
 	case "bpf_rbtree_remove", "bpf_rbtree_left", "bpf_rbtree_right":
-		if r.flags&nonOwnRef == 0 {
-			return w.refuse(einval, "graph-owned", "%s node input must be non-owning ref", c.kf.name[len("bpf_"):])
+		if r.flags&nonOwnRef == 0 && r.ref == 0 {
+			return w.refuse(einval, "graph-owned", "%s can only take non-owning or refcounted bpf_rb_node pointer", c.kf.name)
 		}
 		if w.inTreeCallback() {
-			return w.refuse(einval, "graph-callback", "%s not allowed in rbtree cb", c.kf.name[len("bpf_"):])
+			return w.refuse(einval, "graph-callback", "%s not allowed in rbtree cb", c.kf.name)
 		}
 	default:
-		if !local {
+		if r.typ != btfPtr || r.flags != alloc {
 			return w.refuse(einval, "local-argument", "arg#%d expected pointer to allocated object", n)
 		}
 		if r.ref == 0 {

@@ -295,7 +295,7 @@ func (w *walk) pushCallback(c *call) error {
 	caller := w.cur.top()
 	start := w.in.Subprogs[c.sub].Start
 	w.subs[c.sub].callback = true
-	if c.kf == nil && c.id == linux.HelperTimerSetCallback {
+	if c.later() {
 		return w.pushAsync(c, start)
 	}
 	s, err := w.push(start, w.pc)
@@ -330,7 +330,7 @@ func (w *walk) pushAsync(c *call, start int) error {
 	w.pool.push(s, f)
 	s.branches = 1
 	s.firstInsn, s.lastInsn = 0, 0
-	s.sleepable = false
+	s.sleepable = c.kf != nil // work queues may sleep
 	w.stack = append(w.stack, pending{s, start, w.pc, w.log.pos()})
 	return nil
 }
@@ -340,8 +340,14 @@ func (w *walk) callbackArgs(c *call, caller, f *frame) error {
 	f.callback = true
 	f.ret = span{0, 1}
 	r := &f.regs
-	if c.kf != nil {
+	if c.kf != nil && !c.later() {
 		w.treeCallback(c, f)
+		return nil
+	}
+	if c.later() {
+		f.callback, f.async = false, true
+		f.ret = span{0, 0}
+		w.elementArgs(c.m, r)
 		return nil
 	}
 	switch c.id {
@@ -352,21 +358,12 @@ func (w *walk) callbackArgs(c *call, caller, f *frame) error {
 	case linux.HelperLoop:
 		r[isa.R1].setUnknown()
 		r[isa.R2] = caller.regs[isa.R3]
-	case linux.HelperForEachMapElem, linux.HelperTimerSetCallback:
-		m := c.m
-		if c.id == linux.HelperForEachMapElem {
-			if t := w.k.Map(linux.MapType(m.Type)); t == nil || !t.Is(linux.MapForEach) {
-				return w.refuse(enotsupp, "for-each-map", "callback function not allowed for map")
-			}
-			r[isa.R4] = caller.regs[isa.R3]
-		} else {
-			f.callback, f.async = false, true
-			f.ret = span{0, 0}
+	case linux.HelperForEachMapElem:
+		if t := w.k.Map(linux.MapType(c.m.Type)); t == nil || !t.Is(linux.MapForEach) {
+			return w.refuse(enotsupp, "for-each-map", "callback function not allowed for map")
 		}
-		r[isa.R1], r[isa.R2], r[isa.R3] = ptrReg(constMap, 0), ptrReg(mapKey, 0), ptrReg(mapValue, 0)
-		for n := isa.R1; n <= isa.R3; n++ {
-			r[n].m = m
-		}
+		w.elementArgs(c.m, r)
+		r[isa.R4] = caller.regs[isa.R3]
 	case linux.HelperFindVma:
 		r[isa.R1] = caller.regs[isa.R1]
 		t, err := w.kernelStruct("vm_area_struct")
@@ -378,6 +375,22 @@ func (w *walk) callbackArgs(c *call, caller, f *frame) error {
 		r[isa.R3] = caller.regs[isa.R4]
 	}
 	return nil
+}
+
+// later tells that the callback runs by itself, after the call.
+func (c *call) later() bool {
+	if c.kf != nil {
+		return c.kf.name == "bpf_wq_set_callback_impl"
+	}
+	return c.id == linux.HelperTimerSetCallback
+}
+
+// elementArgs makes R1 to R3 a map, one of its keys and the value.
+func (w *walk) elementArgs(m *mapInfo, r *[isa.NumRegs]reg) {
+	r[isa.R1], r[isa.R2], r[isa.R3] = ptrReg(constMap, 0), ptrReg(mapKey, 0), ptrReg(mapValue, 0)
+	for n := isa.R1; n <= isa.R3; n++ {
+		r[n].m = m
+	}
 }
 
 const maxErrno = 4095

@@ -225,7 +225,7 @@ func (w *walk) argValue(n int, reg isa.Reg, r *reg, kind helpers.ArgKind, c *cal
 	case helpers.ArgSpinLock:
 		return w.spinLock(reg, r, c)
 	case helpers.ArgTimer:
-		return w.timer(reg, r, c)
+		return w.fieldParam(reg, r, prepare.Timer, c)
 	case helpers.ArgFunc:
 		c.sub = int(r.subprog)
 	case helpers.ArgMem:
@@ -399,7 +399,7 @@ func (w *walk) spinLock(n isa.Reg, r *reg, c *call) error {
 		return w.refuse(einval, "unlock-none", "bpf_spin_unlock without taking a lock")
 	}
 	if w.inTreeCallback() {
-		return w.refuse(einval, "unlock-callback", "can't spin_{lock,unlock} in rbtree cb")
+		return w.refuse(eacces, "unlock-callback", "can't spin_{lock,unlock} in rbtree cb")
 	}
 	for i := range s.refs {
 		if l := &s.refs[i]; l.kind == refLock && l.id == r.id && l.lock == own {
@@ -413,20 +413,20 @@ func (w *walk) spinLock(n isa.Reg, r *reg, c *call) error {
 	return w.refuse(einval, "unlock-other", "bpf_spin_unlock of different lock")
 }
 
-// timer checks a timer in a map's value.
-func (w *walk) timer(n isa.Reg, r *reg, c *call) error {
+// fieldParam checks a timer or the like in a map's value.
+func (w *walk) fieldParam(n isa.Reg, r *reg, kind prepare.FieldKind, c *call) error {
 	if !r.num.IsConst() {
-		return w.refuse(einval, "timer-variable", "R%d doesn't have constant offset. bpf_timer has to be at the constant offset", n)
+		return w.refuse(einval, "field-variable", "R%d doesn't have constant offset. %s has to be at the constant offset", n, kind)
 	}
 	if r.m.BTF == nil {
-		return w.refuse(einval, "timer-btf", "map '%s' has to have BTF in order to use bpf_timer", mapName(r.m.Name))
+		return w.refuse(einval, "field-btf", "map '%s' has to have BTF in order to use %s", mapName(r.m.Name), kind)
 	}
-	f := r.m.fields.Find(prepare.Timer)
+	f := r.m.fields.Find(kind)
 	if f == nil {
-		return w.refuse(einval, "timer-none", "map '%s' has no valid bpf_timer", mapName(r.m.Name))
+		return w.refuse(einval, "field-none", "map '%s' has no valid %s", mapName(r.m.Name), kind)
 	}
 	if at := int64(r.num.Bits.Value) + int64(r.off); at != int64(f.Offset) {
-		return w.refuse(einval, "timer-offset", "off %d doesn't point to 'struct bpf_timer' that is at %d", at, f.Offset)
+		return w.refuse(einval, "field-offset", "off %d doesn't point to 'struct %s' that is at %d", at, kind, f.Offset)
 	}
 	c.m, c.mapUID = r.m, r.mapUID
 	return nil

@@ -43,6 +43,7 @@ const (
 	kfRoot                      // the root of a tree, or the head of a list
 	kfNode                      // a node in a local object
 	kfCallback                  // a function of the program
+	kfField                     // a special field of a map's value
 	kfOther                     // not modelled
 )
 
@@ -107,7 +108,7 @@ var kfuncFields = map[string]struct {
 	"bpf_rb_root":       {kfRoot, prepare.RBRoot},
 	"bpf_list_node":     {kfNode, prepare.ListNode},
 	"bpf_rb_node":       {kfNode, prepare.RBNode},
-	"bpf_wq":            {kfOther, prepare.WorkQueue},
+	"bpf_wq":            {kfField, prepare.WorkQueue},
 	"bpf_task_work":     {kfOther, prepare.TaskWork},
 	"bpf_res_spin_lock": {kfOther, prepare.ResSpinLock},
 }
@@ -292,6 +293,10 @@ func (w *walk) kfuncSpecial(c *call) (done bool, err error) {
 			return false, err
 		}
 		w.giveAway(s.reg(c.node).ref)
+	case "bpf_wq_set_callback_impl":
+		if err := w.pushCallback(c); err != nil {
+			return false, err
+		}
 	case "bpf_list_push_front_impl", "bpf_list_push_back_impl":
 		w.giveAway(s.reg(c.node).ref)
 	case "bpf_xdp_pull_data":

@@ -44,7 +44,7 @@ func (w *walk) kfuncArg(n int, c *call) error {
 			return err
 		}
 		fallthrough
-	case kfCtx, kfDynptr, kfIter, kfMap, kfString, kfIRQ, kfRefcount, kfRoot, kfNode, kfMem, kfSized:
+	case kfCtx, kfDynptr, kfIter, kfMap, kfString, kfIRQ, kfRefcount, kfRoot, kfNode, kfMem, kfSized, kfField:
 		if r.isNull() {
 			break
 		}
@@ -83,6 +83,11 @@ func (w *walk) kfuncArg(n int, c *call) error {
 		return w.localParam(n, num, r, kind, c)
 	case kfRoot, kfNode:
 		return w.graphParam(n, num, r, p, c)
+	case kfField:
+		if r.typ != mapValue {
+			return w.refuse(einval, "kfunc-field", "arg#%d doesn't point to a map value", n)
+		}
+		return w.fieldParam(num, r, p.field, c)
 	case kfCallback:
 		if r.typ != funcPtr {
 			return w.refuse(einval, "kfunc-callback", "arg%d expected pointer to func", n)

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/cilium/ebpf/btf"
 
@@ -38,7 +39,7 @@ func (w *walk) accessLocal(r *reg, off int, a *access) error {
 	if !ok {
 		return unsupported("objects that are no structs")
 	}
-	if a.write && r.flags&untrusted != 0 || a.write && r.ref == 0 && r.flags&nonOwnRef == 0 {
+	if a.write && r.flags&alloc == 0 {
 		return w.refuse(eacces, "local-write", "only read is supported")
 	}
 	if f := w.fieldsOf(t).Overlaps(int64(off), int64(off)+int64(a.size)); f != nil {
@@ -71,7 +72,7 @@ func (w *walk) localParam(n int, num isa.Reg, r *reg, kind kfuncKind, c *call) e
 			return w.refuse(einval, "refcount-none", "arg#%d doesn't point to a type with bpf_refcount field", n)
 		}
 		c.typ = r.btf
-		c.owned = r.ref != 0
+		c.owned = r.flags&nonOwnRef == 0
 		return nil
 	}
 	if !local {
@@ -79,9 +80,9 @@ func (w *walk) localParam(n int, num isa.Reg, r *reg, kind kfuncKind, c *call) e
 	}
 	if perCPUDrop := c.kf.name == "bpf_percpu_obj_drop_impl"; perCPUDrop != (r.flags&perCPU != 0) {
 		if perCPUDrop {
-			return w.refuse(einval, "local-percpu", "arg#%d expected for bpf_percpu_obj_drop_impl()", n)
+			return w.refuse(einval, "local-percpu", "arg#%d expected for bpf_obj_drop_impl()", n)
 		}
-		return w.refuse(einval, "local-percpu", "arg#%d expected for bpf_obj_drop_impl()", n)
+		return w.refuse(einval, "local-percpu", "arg#%d expected for bpf_percpu_obj_drop_impl()", n)
 	}
 	if r.ref == 0 {
 		return w.refuse(einval, "local-unowned", "allocated object must be referenced")
@@ -254,12 +255,15 @@ func (w *walk) localHelperArg(n isa.Reg, r *reg, kind helpers.ArgKind, a *helper
 		return nil
 	case helpers.ArgBTFID:
 		if c.id == linux.HelperKptrXchg {
+			if r.flags&^perCPU != alloc {
+				return w.refuse(efault, "internal", "verifier bug: invalid PTR_TO_BTF_ID register for type match")
+			}
 			return w.kptrMatches(c.kptr, c.kptrIn, r, n)
 		}
 	case helpers.ArgPerCPUBTFID:
-		if r.flags&perCPU != 0 && r.flags&(untrusted|maybeNull) == 0 {
+		if r.flags == perCPU|alloc|rcu {
 			return nil
 		}
 	}
-	return unsupported("passing a local object to a helper")
+	return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), strings.Join(kind.Expected(), ", "))
 }
