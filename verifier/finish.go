@@ -204,7 +204,7 @@ func (w *walk) removed(target int) int {
 type chain struct {
 	w       *walk
 	private bool
-	callers []int  // callbacks on the way here
+	callers int    // callbacks on the way here
 	shared  []bool // reached from an asynchronous callback: uses the common stack
 	own     []bool // has a stack of its own
 }
@@ -218,8 +218,8 @@ func (c *chain) enter(n, frames, depth int) error {
 		return w.refuse(eacces, "tail-call-stack", "tail_calls are not allowed when call stack of previous frames is %d bytes. Too large", depth)
 	}
 	if w.subs[n].callback || w.subs[n].async {
-		c.callers = append(c.callers, n)
-		defer func() { c.callers = c.callers[:len(c.callers)-1] }()
+		c.callers++
+		defer func() { c.callers-- }()
 	}
 	size := roundStack(w.subs[n].depth)
 	if c.private && !c.shared[n] && size >= worthwhile {
@@ -234,8 +234,8 @@ func (c *chain) enter(n, frames, depth int) error {
 	}
 	for pc := s.Start; pc < s.End; pc++ {
 		i := &w.insns[pc]
-		if len(c.callers) > 0 && w.throws(i) {
-			return w.refuse(einval, "exception-callback", "bpf_throw kfunc (insn %d) cannot be called from callback subprog %d", pc, c.callers[0])
+		if c.callers > 0 && w.throws(i) {
+			return w.refuse(einval, "exception-callback", "bpf_throw kfunc (insn %d) cannot be called from callback subprog %d", pc, n)
 		}
 		if i.Op != isa.CallSub && (i.Op != isa.LdImm64 || i.Src != isa.PseudoFunc) {
 			continue
