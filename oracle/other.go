@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
 )
 
@@ -22,6 +23,9 @@ func (*Kernel) Close() {}
 
 // Release is the version of the kernel.
 func (*Kernel) Release() string { return "" }
+
+// Facts answers ErrUnavailable.
+func (*Kernel) Facts() (*linux.Kernel, error) { return nil, errOther }
 
 // BTF answers ErrUnavailable.
 func (*Kernel) BTF() (*object.BTF, error) { return nil, errOther }

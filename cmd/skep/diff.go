@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skepbpf/skep/internal/beside"
-	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/oracle"
 	"github.com/skepbpf/skep/verifier"
@@ -72,7 +71,7 @@ func diff(out io.Writer, f *diffFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	version, err := linux.ParseVersion(k.Release())
+	facts, err := k.Facts()
 	if err != nil {
 		return err
 	}
@@ -85,7 +84,7 @@ func diff(out io.Writer, f *diffFlags, paths []string) error {
 		}
 		all = append(all, some...)
 	}
-	opts := verifier.Options{Kernel: linux.For(version), KernelBTF: types, CPUs: runtime.NumCPU()}
+	opts := verifier.Options{Kernel: facts, KernelBTF: types, CPUs: runtime.NumCPU()}
 	t := &diffTally{out: out, flags: f, release: k.Release()}
 	compareAll(all, f.workers, func(c candidate) compared { return compared{c, compare(k, c, opts, f.states)} }, t.add)
 	if f.table {

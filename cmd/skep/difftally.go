@@ -43,11 +43,13 @@ func (n *diffCount) judged() int { return n.programs() - n.causes[beside.NotJudg
 
 func (n *diffCount) add(c *beside.Comparison) {
 	n.causes[c.Cause]++
+	same := false
 	switch c.Cause {
 	case beside.NotJudged:
 		return
 	case beside.Unsupported, beside.Failed, beside.FalseAccept, beside.FalseReject:
 	default:
+		same = true
 		n.verdicts++
 		if c.Skep.Verdict.Verdict == corpus.Accept {
 			n.accepts++
@@ -64,7 +66,7 @@ func (n *diffCount) add(c *beside.Comparison) {
 	switch {
 	case c.NoStates != "":
 		n.noWalk++
-	case c.At == nil && c.Cause != beside.Unsupported && c.Cause != beside.Failed:
+	case same && c.At == nil:
 		n.walks++
 	}
 }

@@ -3,7 +3,7 @@
 //
 //	go run ./internal/cmd/mutate -n 20                  # 20 mutants a case: a table of what differs, by kind
 //	go run ./internal/cmd/mutate -n 20 -seed 1000       # others
-//	go run ./internal/cmd/mutate -n 0 -states           # the cases themselves, state by state
+//	go run ./internal/cmd/mutate -n 20 -states          # compare all states, too
 //	go run ./internal/cmd/mutate -calls -n 1000         # calls of helpers with all sorts of arguments
 //	go run ./internal/cmd/mutate -show ID -seed 17      # one mutant: its changes, both logs, where they part
 //
@@ -22,9 +22,9 @@ import (
 	"sort"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
+	"github.com/skepbpf/skep/internal/beside"
 	"github.com/skepbpf/skep/internal/corpus"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
@@ -47,7 +47,7 @@ type options struct {
 func main() {
 	log.SetFlags(0)
 	var o options
-	flag.IntVar(&o.n, "n", 10, "mutants a case; 0: the cases as they are")
+	flag.IntVar(&o.n, "n", 10, "mutants a case; 0: the cases as they are, as skep diff compares them")
 	flag.IntVar(&o.workers, "j", 1, "at once")
 	flag.IntVar(&o.most, "most", 3000, "leave out cases of which more instructions are processed")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the first mutant of each case")
@@ -86,15 +86,14 @@ type runner struct {
 
 // A kind of difference.
 type kind struct {
-	rank     int
-	text     string
-	count    int
-	size     int
-	id       string
-	seed     uint64
-	what     []string
-	ids      map[string]bool
-	got, won string
+	cause beside.Cause
+	text  string
+	count int
+	size  int
+	id    string
+	seed  uint64
+	what  []string
+	ids   map[string]bool
 }
 
 func run(o *options) error {
@@ -157,7 +156,7 @@ func run(o *options) error {
 	}
 	for n, c := range cases {
 		p := programs[n]
-		if b, err := r.ask(p, 0); err != nil || c.Want != nil && (b.verdict != c.Want.Verdict || b.processed != c.Want.Processed) {
+		if b, err := r.ask(p, 0); err != nil || c.Want != nil && (b.Verdict.Verdict != c.Want.Verdict || b.Processed != c.Want.Processed) {
 			r.count("cases on which the kernel is not the recorded one")
 			continue
 		}
@@ -177,67 +176,14 @@ func run(o *options) error {
 // long is from how many instructions processed on a log is too long.
 const long = 20_000
 
-// A judgement is what one side says of a program.
-type judgement struct {
-	verdict, message, log           string
-	errno                           int
-	processed, total, peak, maximum int
-	stack                           string
+func (r *runner) ask(p *object.Program, level uint32) (*beside.Judgement, error) {
+	return beside.Ask(r.k, p, oracle.Options{LogLevel: level, LongProgram: long})
 }
 
-func (j *judgement) String() string {
-	return fmt.Sprintf("%s %d, processed %d, states %d/%d, at most %d, stack %s: %s", j.verdict, j.errno, j.processed, j.total, j.peak, j.maximum, j.stack, j.message)
-}
-
-func (r *runner) ask(p *object.Program, level uint32) (j judgement, err error) {
-	o := oracle.Options{LogLevel: level, LongProgram: long}
-	for _, m := range p.Maps {
-		switch linux.MapType(m.Type) { // they belong to the first kind of program that uses them
-		case linux.MapTypeProgArray, linux.MapTypeDevMap, linux.MapTypeDevMapHash, linux.MapTypeCPUMap:
-			o.FreshMaps = true
-		}
-	}
-	res, err := r.k.Load(p, o)
-	for range 20 {
-		// Memory for native code is limited, and given back late.
-		if err != nil || res.Errno != syscall.EPERM || res.Processed == 0 {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-		res, err = r.k.Load(p, o)
-	}
-	if err != nil {
-		return j, err
-	}
-	defer res.Close()
-	return judgement{verdict: res.Verdict, message: oracle.Normalize(res.Message), log: res.Log, errno: int(res.Errno), processed: res.Processed,
-		total: res.TotalStates, peak: res.PeakStates, maximum: res.MaxPerInsn, stack: res.StackDepth}, nil
-}
-
-func (r *runner) judge(p *object.Program, level verifier.LogLevel) (j judgement) {
+func (r *runner) judge(p *object.Program, level verifier.LogLevel) *beside.Judgement {
 	o := r.opts
 	o.LogLevel = level
-	proof, err := verifier.Verify(p, o)
-	var refused *verifier.Error
-	var unsupported *verifier.UnsupportedError
-	var c verifier.Cost
-	switch {
-	case err == nil:
-		j.verdict, c, j.log = corpus.Accept, proof.Cost, proof.Log
-	case errors.As(err, &refused):
-		j.verdict, c, j.log, j.errno, j.message = corpus.Reject, refused.Cost, refused.Log, refused.Errno, oracle.Normalize(refused.Message)
-	case errors.As(err, &unsupported):
-		j.verdict, c, j.log, j.message = corpus.Unsupported, unsupported.Cost, unsupported.Log, unsupported.Feature
-	default:
-		j.verdict, j.message = corpus.Failed, err.Error()
-	}
-	j.processed, j.total, j.peak, j.maximum = c.Processed, c.TotalStates, c.PeakStates, c.MaxStatesPerInsn
-	var depth []string
-	for _, d := range c.StackDepth {
-		depth = append(depth, fmt.Sprint(d))
-	}
-	j.stack = strings.Join(depth, "+")
-	return j
+	return beside.Judge(p, o)
 }
 
 func (r *runner) one(j job) {
@@ -258,37 +204,33 @@ func (r *runner) one(j job) {
 		r.count("not asked")
 		return
 	}
-	if want.verdict == oracle.Refused {
-		r.count("refused before the verifier")
+	if why := want.NotJudged(); why != "" {
+		r.count("not judged")
 		return
 	}
-	if want.errno == int(syscall.EPERM) && want.processed > 0 {
-		r.count("refused for want of memory for native code")
-		return
-	}
-	r.count("kernel: " + want.verdict)
-	if level == 0 && want.verdict == corpus.Reject {
+	r.count("kernel: " + want.Verdict.Verdict)
+	if level == 0 && want.Verdict.Verdict == corpus.Reject {
 		level = oracle.LogPath | oracle.LogStats
 	}
-	if want.processed >= long {
+	if want.Processed >= long {
 		level = 0 // the kernel was not asked for its log
 	}
 	got := r.judge(p, verifier.LogLevel(level))
-	if want.processed >= long {
-		want.message, want.log, got.log = got.message, "", ""
+	if want.Processed >= long {
+		want.Message, want.Log, got.Log = got.Message, "", ""
 	}
-	rank, text := compare(&got, &want, r.o.states)
+	cause, text := compare(got, want, r.o.states)
 	if text == "" {
 		r.count("equal")
 		return
 	}
-	if got.verdict == corpus.Unsupported {
+	if cause == beside.Unsupported {
 		r.count("unsupported")
-		if !r.o.unsupported && !strings.Contains(got.message, "internal error") && !strings.Contains(got.message, "backtracking") {
+		if !r.o.unsupported && !strings.Contains(got.Message, "internal error") && !strings.Contains(got.Message, "backtracking") {
 			return
 		}
 	}
-	r.add(rank, text, len(p.Insns), j, what, &got, &want)
+	r.add(cause, text, len(p.Insns), j, what)
 }
 
 func (r *runner) mutant(p *object.Program, id string, seed uint64) (*object.Program, []string) {
@@ -304,18 +246,18 @@ func (r *runner) count(what string) {
 	r.mu.Unlock()
 }
 
-func (r *runner) add(rank int, text string, size int, j job, what []string, got, want *judgement) {
+func (r *runner) add(cause beside.Cause, text string, size int, j job, what []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.kind[text]
 	if k == nil {
-		k = &kind{rank: rank, text: text, ids: map[string]bool{}}
+		k = &kind{cause: cause, text: text, ids: map[string]bool{}}
 		r.kind[text] = k
 	}
 	k.count++
 	k.ids[j.c.ID] = true
 	if k.size == 0 || size < k.size {
-		k.size, k.id, k.seed, k.what, k.got, k.won = size, j.c.ID, j.seed, what, got.String(), want.String()
+		k.size, k.id, k.seed, k.what = size, j.c.ID, j.seed, what
 	}
 }
 
@@ -332,53 +274,33 @@ func shape(s string) string {
 	return rxBits.ReplaceAllString(rxNumber.ReplaceAllString(s, "N"), "N")
 }
 
-// compare names the difference; rank puts the worst first.
-func compare(got, want *judgement, states bool) (rank int, text string) {
-	say := func(j *judgement) string {
-		if j.verdict == corpus.Accept {
+// compare gives the cause of a difference and names it; "" is none.
+func compare(got, want *beside.Judgement, states bool) (beside.Cause, string) {
+	say := func(j *beside.Judgement) string {
+		if j.Verdict.Verdict == corpus.Accept {
 			return "accept"
 		}
-		return j.verdict + ": " + shape(j.message)
+		return fmt.Sprintf("%s %d: %s", j.Verdict.Verdict, j.Errno, shape(oracle.Normalize(j.Message)))
 	}
-	both := fmt.Sprintf("kernel %s\n      skep   %s", say(want), say(got))
-	switch {
-	case got.verdict == corpus.Unsupported:
-		if strings.Contains(got.message, "internal error") {
-			return 0, both
+	c := beside.Compare(got, want, states)
+	name := strings.ToUpper(c.Cause.String()) + " "
+	switch c.Cause {
+	case beside.Unsupported:
+		return c.Cause, name + shape(got.Message)
+	case beside.Cost:
+		return c.Cause, name + c.Why + " (" + shape(say(want)) + ")"
+	case beside.State:
+		if len(c.At.What) == 0 {
+			return beside.Equal, ""
 		}
-		return 9, "unsupported: " + shape(got.message)
-	case got.verdict == corpus.Failed:
-		return 0, both
-	case got.verdict == corpus.Accept && want.verdict != corpus.Accept:
-		return 1, fmt.Sprintf("FALSE ACCEPT (errno %d) ", want.errno) + both
-	case got.verdict != want.verdict:
-		return 2, "FALSE REJECT " + both
-	case got.errno != want.errno:
-		return 3, "ERRNO " + fmt.Sprintf("%d instead of %d ", got.errno, want.errno) + both
-	case got.message != want.message:
-		return 4, "MESSAGE " + both
-	}
-	var parts []string
-	for _, d := range []struct {
-		name string
-		diff bool
-	}{{"processed", got.processed != want.processed}, {"total", got.total != want.total}, {"peak", got.peak != want.peak},
-		{"max", got.maximum != want.maximum}, {"stack", got.verdict == corpus.Accept && got.stack != want.stack}} {
-		if d.diff {
-			parts = append(parts, d.name)
+		return c.Cause, name + shape(c.At.What[0])
+	case beside.Equal:
+		if a, b := quiet(got.Log), quiet(want.Log); !states && got.Verdict.Verdict == corpus.Reject && a != b {
+			return beside.State, "LOG " + shape(firstDifference(a, b))
 		}
+		return c.Cause, ""
 	}
-	if len(parts) > 0 {
-		return 5, "COST " + strings.Join(parts, " ") + " (" + shape(say(want)) + ")"
-	}
-	if states {
-		if d := oracle.Diff(got.log, want.log); d != nil && len(d.What) > 0 {
-			return 6, "STATE " + shape(d.What[0])
-		}
-	} else if got.verdict == corpus.Reject && quiet(got.log) != quiet(want.log) {
-		return 7, "LOG " + shape(firstDifference(quiet(got.log), quiet(want.log)))
-	}
-	return 0, ""
+	return c.Cause, fmt.Sprintf("%skernel %s\n      skep   %s", name, say(want), say(got))
 }
 
 // quiet is a log without the figures.
@@ -419,17 +341,21 @@ func (r *runner) report(took time.Duration) {
 	}
 	fmt.Println()
 	kinds := make([]*kind, 0, len(r.kind))
-	ranks := map[int]int{}
+	counts := map[beside.Cause]int{}
 	for _, k := range r.kind {
 		kinds = append(kinds, k)
-		ranks[k.rank] += k.count
+		counts[k.cause] += k.count
 	}
-	fmt.Printf("false accepts %d, false rejects %d, errno %d, message %d, cost %d, states %d, logs %d, internal %d\n", ranks[1], ranks[2], ranks[3], ranks[4],
-		ranks[5], ranks[6], ranks[7], ranks[0])
+	for _, c := range beside.Causes() {
+		if counts[c] > 0 {
+			fmt.Printf("%s %d; ", c, counts[c])
+		}
+	}
+	fmt.Println()
 	sort.Slice(kinds, func(i, j int) bool {
 		a, b := kinds[i], kinds[j]
-		if a.rank != b.rank {
-			return a.rank < b.rank
+		if a.cause != b.cause {
+			return a.cause < b.cause
 		}
 		if a.count != b.count {
 			return a.count > b.count
@@ -471,12 +397,12 @@ func (r *runner) show(set *corpus.Set, here *corpus.Kernel) error {
 	}
 	got := r.judge(p, verifier.LogLevel(level))
 	dir := os.TempDir()
-	for _, f := range []struct{ name, text string }{{"mutate.kernel", want.log}, {"mutate.skep", got.log}} {
+	for _, f := range []struct{ name, text string }{{"mutate.kernel", want.Log}, {"mutate.skep", got.Log}} {
 		if err := os.WriteFile(filepath.Join(dir, f.name), []byte(oracle.Normalize(f.text)), 0o644); err != nil {
 			return err
 		}
 	}
-	fmt.Printf("kernel: %v\nskep:   %v\n%v", &want, &got, oracle.Diff(got.log, want.log))
+	fmt.Printf("kernel: %v\nskep:   %v\n%v", &want.Verdict, &got.Verdict, oracle.Diff(got.Log, want.Log))
 	return nil
 }
 
