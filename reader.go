@@ -7,10 +7,8 @@ import (
 	"github.com/skepbpf/skep/maps"
 )
 
-// A RingRecord is a record of a ring buffer.
-type RingRecord = maps.RingRecord
-
-// A RingReader reads what programs put into a ring buffer. Its methods are those of cilium/ebpf's ringbuf.Reader.
+// A RingReader reads what programs put into a ring buffer. Its methods are those of cilium/ebpf's ringbuf.Reader: Read gives a
+// maps.RingRecord.
 type RingReader struct {
 	*maps.RingReader
 	m *Map
@@ -32,10 +30,8 @@ func NewRingReader(m *Map) (*RingReader, error) {
 // Close ends the reader: a Read that waits returns os.ErrClosed.
 func (r *RingReader) Close() error { return errors.Join(r.RingReader.Close(), r.m.Close()) }
 
-// A PerfRecord is a record of a perf event array.
-type PerfRecord = maps.PerfRecord
-
-// A PerfReader reads what programs put into a perf event array. Its methods are those of cilium/ebpf's perf.Reader.
+// A PerfReader reads what programs put into a perf event array. Its methods are those of cilium/ebpf's perf.Reader: Read gives a
+// maps.PerfRecord.
 type PerfReader struct {
 	*maps.PerfReader
 	m *Map

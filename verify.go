@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -61,17 +60,7 @@ func Verify(spec *ebpf.CollectionSpec, opts *VerifyOptions) ([]*Verdict, error) 
 	return verifyAll(c, opts)
 }
 
-// VerifyFile judges the programs of a file: an ELF object, or a program as text, in the form that object.Parse reads.
-func VerifyFile(path string, opts *VerifyOptions) ([]*Verdict, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return VerifyReader(f, opts)
-}
-
-// VerifyReader is VerifyFile on a file that is open.
+// VerifyReader judges the programs of a file: an ELF object, or a program as text, in the form that object.Parse reads.
 func VerifyReader(r io.ReaderAt, opts *VerifyOptions) ([]*Verdict, error) {
 	opts = orDefault(opts)
 	c, err := readObject(r, opts.object())

@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/skepbpf/skep"
+	bpfmaps "github.com/skepbpf/skep/maps"
 )
 
 // readers read what programs put into ring buffers and perf event arrays.
@@ -35,7 +36,7 @@ func readersOf(c *skep.Collection) (out readers, err error) {
 				return out, errors.Join(err, out.close())
 			}
 			out = append(out, reader{name, func() (string, bool) {
-				var rec skep.RingRecord
+				var rec bpfmaps.RingRecord
 				ok := r.TryRead(&rec)
 				return hex.EncodeToString(rec.RawSample), ok
 			}, r})
@@ -45,7 +46,7 @@ func readersOf(c *skep.Collection) (out readers, err error) {
 				return out, errors.Join(err, out.close())
 			}
 			out = append(out, reader{name, func() (string, bool) {
-				var rec skep.PerfRecord
+				var rec bpfmaps.PerfRecord
 				ok := r.TryRead(&rec)
 				if rec.LostSamples > 0 {
 					return fmt.Sprintf("%d samples lost", rec.LostSamples), ok

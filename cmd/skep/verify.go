@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"io/fs"
 
 	"github.com/spf13/cobra"
@@ -106,7 +107,12 @@ type verifiedObject struct {
 
 func verifyPath(in io.Reader, path string, opts *skep.VerifyOptions) ([]*skep.Verdict, error) {
 	if path != "-" {
-		return skep.VerifyFile(path, opts)
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return skep.VerifyReader(f, opts)
 	}
 	b, err := io.ReadAll(in)
 	if err != nil {
