@@ -82,6 +82,10 @@ type Run struct {
 	SocketCookie uint64 // of the packet's or event's socket
 	SocketUID    uint32
 	NetnsCookie  uint64
+	// SocketCgroups are the ids of the cgroups of that socket, the root first. Empty: the root, with the id 1.
+	SocketCgroups []uint64
+	// MTU is that of a device; nil: 65536, as the loopback device has, which test runs are on.
+	MTU func(ifindex uint32) uint32
 
 	// CPUs is the number of CPUs that programs may ask about; 0 is 1.
 	CPUs int

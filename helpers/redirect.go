@@ -144,5 +144,8 @@ func cloneRedirect(c *Call) (uint64, error) {
 	if f := c.Run.Clone; f != nil {
 		return result(f(p, uint32(c.Args[1]), c.Args[2]&flagIngress != 0))
 	}
+	if uint32(c.Args[1]) != loopback {
+		return fail(maps.EINVAL) // there is no other device
+	}
 	return 0, nil
 }

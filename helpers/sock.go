@@ -21,15 +21,36 @@ var sockFamily = map[int32]Func{
 	162: noSocket, // bpf_sock_from_file
 	178: noSocket,
 	196: noSocket,
-	128: noCgroup, // bpf_sk_cgroup_id
-	129: noCgroup,
-	79:  noCgroup, // bpf_skb_cgroup_id
-	83:  noCgroup,
+	128: socketCgroup, // bpf_sk_cgroup_id
+	129: socketCgroupAt,
+	79:  socketCgroup, // bpf_skb_cgroup_id
+	83:  socketCgroupAt,
 }
 
 func noSocket(*Call) (uint64, error) { return 0, nil }
 
-func noCgroup(*Call) (uint64, error) { return 0, nil }
+// rootCgroup is the id of the cgroup that all sockets are in if nothing else is said.
+const rootCgroup = 1
+
+// socketCgroup is the id of the cgroup of the run's socket.
+func socketCgroup(c *Call) (uint64, error) {
+	if ids := c.Run.SocketCgroups; len(ids) > 0 {
+		return ids[len(ids)-1], nil
+	}
+	return rootCgroup, nil
+}
+
+// socketCgroupAt is the id of the cgroup above it at a level, the root being 0; 0 if it is not that deep.
+func socketCgroupAt(c *Call) (uint64, error) {
+	ids := c.Run.SocketCgroups
+	switch level := int64(int32(c.Args[1])); {
+	case level >= 0 && level < int64(len(ids)):
+		return ids[level], nil
+	case level == 0 && len(ids) == 0:
+		return rootCgroup, nil
+	}
+	return 0, nil
+}
 
 // A Sock is a socket as programs see it, struct bpf_sock. Addresses and DstPort are in network order, SrcPort is in the
 // host's.

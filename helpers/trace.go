@@ -59,10 +59,10 @@ func getStack(c *Call) (uint64, error) {
 // sendSignal is bpf_send_signal(sig) and bpf_send_signal_thread(sig): Run.Signal gets it.
 func sendSignal(c *Call) (uint64, error) {
 	sig := uint32(c.Args[0])
-	if sig == 0 || sig > 64 {
+	if sig > 64 {
 		return fail(maps.EINVAL)
 	}
-	if f := c.Run.Signal; f != nil {
+	if f := c.Run.Signal; f != nil && sig != 0 {
 		f(int(sig))
 	}
 	return 0, nil

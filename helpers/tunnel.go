@@ -63,11 +63,8 @@ func setTunnelOpt(c *Call) (uint64, error) {
 	return 0, nil
 }
 
-// mtu is that of every device.
-const mtu = 1500
-
-// checkMTU is bpf_check_mtu(ctx, ifindex, mtu_len, diff, flags): whether the packet, longer by diff, fits. All devices have
-// the MTU of Ethernet, 1500.
+// checkMTU is bpf_check_mtu(ctx, ifindex, mtu_len, diff, flags): whether the packet, longer by diff, fits into that of a
+// device: Run.MTU tells.
 func checkMTU(c *Call) (uint64, error) {
 	p := c.Run.Packet
 	if p == nil {
@@ -80,12 +77,16 @@ func checkMTU(c *Call) (uint64, error) {
 	if c.Args[4]&^1 != 0 || p.xdp && c.Args[4] != 0 {
 		return fail(maps.EINVAL)
 	}
+	mtu := uint32(64 << 10)
+	if f := c.Run.MTU; f != nil {
+		mtu = f(uint32(c.Args[1]))
+	}
 	n := int64(p.Len())
 	if given := binary.NativeEndian.Uint32(out); given != 0 {
 		n = int64(given) + ethLen // the program says how long what follows the link header is
 	}
 	binary.NativeEndian.PutUint32(out, mtu)
-	if n+int64(int32(c.Args[3])) > mtu+ethLen {
+	if n+int64(int32(c.Args[3])) > int64(mtu)+ethLen {
 		return 1, nil // BPF_MTU_CHK_RET_FRAG_NEEDED
 	}
 	return 0, nil

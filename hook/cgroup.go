@@ -51,11 +51,17 @@ func (c *Cgroup) ID() uint64 { return c.id }
 // Task makes a task that is in the cgroup, for Host.As: root's, with the pid as its pid and tgid. Its other fields may be set
 // before it is used.
 func (c *Cgroup) Task(pid uint32, comm string) *helpers.Task {
-	t := &helpers.Task{PID: pid, TGID: pid, Comm: comm, CgroupID: c.id, Addr: helpers.Init.Addr + uint64(pid)<<14}
-	for up := c.parent; up != nil; up = up.parent {
-		t.Ancestors = append([]uint64{up.id}, t.Ancestors...)
+	ids := c.ids()
+	return &helpers.Task{PID: pid, TGID: pid, Comm: comm, CgroupID: c.id, Ancestors: ids[:len(ids)-1],
+		Addr: helpers.Init.Addr + uint64(pid)<<14}
+}
+
+// ids are the ids of the cgroup and those above it, the root first.
+func (c *Cgroup) ids() []uint64 {
+	if c.parent == nil {
+		return []uint64{c.id}
 	}
-	return t
+	return append(c.parent.ids(), c.id)
 }
 
 // CgroupOptions say what AttachCgroup attaches.

@@ -24,7 +24,7 @@ type Interface struct {
 	Name  string // not to be changed
 	// MAC is its Ethernet address. As long as it is zero, all frames are for it.
 	MAC HardwareAddr
-	// MTU is what bpf_fib_lookup tells of; frames of any size pass.
+	// MTU is what bpf_fib_lookup and bpf_check_mtu tell of; frames of any size pass.
 	MTU int
 
 	h    *Host
@@ -110,4 +110,12 @@ func (i *Interface) capture(b []byte) {
 	i.h.mu.Lock()
 	defer i.h.mu.Unlock()
 	i.sent = append(i.sent, slices.Clone(b))
+}
+
+// mtu is that of the interface with an index; 0 if there is none.
+func (h *Host) mtu(index uint32) uint32 {
+	if i := h.Interface(int(index)); i != nil {
+		return uint32(i.MTU)
+	}
+	return 0
 }

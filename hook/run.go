@@ -47,6 +47,7 @@ func (e *event) run(l *Link, setup func(r *helpers.Run) error, result func(r *he
 				r.Task, r.Cookie = e.task, l.cookie
 				r.Kernel, r.UserMem = e.mem.read, e.mem.read
 				r.FIB, r.FindSocket = e.h.fib, e.h.findSocket
+				r.MTU = e.h.mtu
 				space := r.Space
 				r.SocketAt = func(a memory.Addr) *helpers.Sock { return e.h.socketAt(space, a) }
 				if e.setup != nil {

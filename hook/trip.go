@@ -156,7 +156,7 @@ func (p *packet) runSKB(l *Link, i *Interface, md *helpers.SKB) (r0 uint64, ran 
 				return err
 			}
 			md.Sock = uint64(sock)
-			r.SocketCookie, r.SocketUID = p.from.cookie, p.from.UID
+			r.SocketCookie, r.SocketUID, r.SocketCgroups = p.from.cookie, p.from.UID, p.from.Cgroup.ids()
 		}
 		md.MetaLen = uint32(len(p.meta))
 		return r.SetSKB(append(bytes.Clone(p.meta), p.data...), md)

@@ -72,6 +72,9 @@ func script(typ linux.ProgType, steps []step, memory, constants []byte, ret int3
 				insns = append(insns, isa.BinaryReg(isa.Mov, 8, r, 8), isa.Binary(isa.Add, 8, r, int32(a)))
 			case str:
 				insns = append(insns, isa.BinaryReg(isa.Mov, 8, r, 7), isa.Binary(isa.Add, 8, r, int32(a)))
+			case extraMap:
+				c := isa.Const64(r, isa.PseudoMapFD, 3)
+				insns = append(insns, c[:]...)
 			case int:
 				insns = append(insns, isa.Binary(isa.Mov, 8, r, int32(a)))
 			case int64:
