@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf/btf"
 
@@ -37,6 +38,10 @@ type machine struct {
 	prog    *object.Program
 	verdict *Verdict
 	maps    []*kernelMap
+
+	number sync.Once // of what follows; see Program.ID
+	id     uint32
+	idErr  error
 }
 
 // fail takes back what was made.

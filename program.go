@@ -62,6 +62,34 @@ func (p *Program) String() string { return fmt.Sprintf("%s(%s)", p.Type(), p.nam
 // Verdict is what the verifier says of the program.
 func (p *Program) Verdict() *Verdict { return p.m.verdict }
 
+// ID is a number for the program, which elements of device and CPU maps have where Linux is given a descriptor: as values of
+// struct{ Ifindex, Program uint32 }. The program then lives as long as the collection.
+func (p *Program) ID() (uint32, error) {
+	if p.closed.Load() || !p.w.hold() {
+		return 0, ErrClosed
+	}
+	defer p.w.release()
+	m := p.m
+	m.number.Do(func() {
+		for _, k := range m.maps {
+			k.pin()
+		}
+		a, err := p.w.space.AllocHandle(p.name, &numbered{p.w, m, p.name})
+		m.id, m.idErr = p.w.space.HandleID(uint64(a)), err
+	})
+	return m.id, m.idErr
+}
+
+// A numbered is the owner of a program's handle in the Space.
+type numbered struct {
+	w    *world
+	m    *machine
+	name string
+}
+
+// Program is the program, to be closed by the caller.
+func (n *numbered) Program() *Program { return n.w.newProgram(n.name, n.m) }
+
 // RunOptions say what a run gets and gives. Data and Context mean what they mean to BPF_PROG_TEST_RUN.
 type RunOptions struct {
 	// Data is the packet, with its link header, for programs that take one.

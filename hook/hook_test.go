@@ -1,16 +1,20 @@
 package hook_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/stretchr/testify/require"
 
 	"github.com/skepbpf/skep"
+	"github.com/skepbpf/skep/examples/filewatch"
 	"github.com/skepbpf/skep/hook"
 	"github.com/skepbpf/skep/maps"
 )
@@ -250,4 +254,117 @@ func TestTimer(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, done.Steps, 1)
 	require.EqualValues(t, int32((time.Hour+time.Second).Nanoseconds()&0xffffffff), done.Steps[0].Return)
+}
+
+// TestDevMap: redirects by a map of devices: to one, whose program sees the packet, and to all.
+func TestDevMap(t *testing.T) {
+	h := hook.NewHost(nil)
+	eth0, eth1, eth2 := h.AddInterface("eth0"), h.AddInterface("eth1"), h.AddInterface("eth2")
+	c, err := skep.NewCollection(&ebpf.CollectionSpec{
+		Maps: map[string]*ebpf.MapSpec{"devs": {Name: "devs", Type: ebpf.DevMap, KeySize: 4, ValueSize: 8, MaxEntries: 4}},
+		Programs: map[string]*ebpf.ProgramSpec{
+			"one": {Name: "one", Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
+				asm.LoadMapPtr(asm.R1, 0).WithReference("devs"), asm.Mov.Imm(asm.R2, 1), asm.Mov.Imm(asm.R3, 1),
+				asm.FnRedirectMap.Call(), asm.Return()}},
+			"all": {Name: "all", Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
+				asm.LoadMapPtr(asm.R1, 0).WithReference("devs"), asm.Mov.Imm(asm.R2, 0), asm.Mov.Imm(asm.R3, 1<<3|1<<4),
+				asm.FnRedirectMap.Call(), asm.Return()}},
+			"egress": {Name: "egress", Type: ebpf.XDP, AttachType: ebpf.AttachXDPDevMap, License: "GPL", Instructions: asm.Instructions{
+				asm.LoadMem(asm.R0, asm.R1, 20, asm.Word), // egress_ifindex
+				asm.JEq.Imm(asm.R0, int32(eth1.Index), "pass"), asm.Mov.Imm(asm.R0, 1), asm.Return(),
+				asm.Mov.Imm(asm.R0, 2).WithSymbol("pass"), asm.Return()}},
+		}}, nil)
+	require.NoError(t, err)
+	defer c.Close()
+	id, err := c.Programs["egress"].ID()
+	require.NoError(t, err)
+	type dev struct{ Ifindex, Program uint32 }
+	devs := c.Maps["devs"]
+	require.NoError(t, devs.Put(uint32(1), dev{uint32(eth1.Index), id}))
+	l, err := h.AttachXDP(hook.XDPOptions{Program: c.Programs["one"], Interface: eth0.Index})
+	require.NoError(t, err)
+	packet := frame(client, server, "x")
+	trip, err := eth0.Receive(packet)
+	require.NoError(t, err)
+	require.Equal(t, []string{"xdp eth0 4", "xdp devmap eth0 2"}, hooks(trip.Steps))
+	require.Same(t, eth1, trip.Interface)
+	require.Equal(t, [][]byte{packet}, eth1.Sent())
+
+	require.NoError(t, c.Programs["egress"].Close(), "the element keeps it")
+	require.NoError(t, devs.Put(uint32(1), dev{uint32(eth2.Index), id}))
+	trip, err = eth0.Receive(packet)
+	require.NoError(t, err)
+	require.Equal(t, hook.Dropped, trip.Verdict)
+
+	require.NoError(t, devs.Delete(uint32(1)))
+	trip, err = eth0.Receive(packet)
+	require.NoError(t, err)
+	require.Equal(t, "XDP_DROP", trip.Why, "what the flags say if there is no element")
+
+	for i, e := range []*hook.Interface{eth0, eth1, eth2} {
+		require.NoError(t, devs.Put(uint32(i), dev{Ifindex: uint32(e.Index)}))
+	}
+	require.NoError(t, l.Update(c.Programs["all"]))
+	trip, err = eth0.Receive(packet)
+	require.NoError(t, err)
+	require.Len(t, trip.Clones, 2, "not where it came from")
+	require.Len(t, eth1.Sent(), 1)
+	require.Len(t, eth2.Sent(), 1)
+	require.Empty(t, eth0.Sent())
+}
+
+// TestAttachSection attaches what the sections of an object say.
+func TestAttachSection(t *testing.T) {
+	h := hook.NewHost(&hook.Options{Arch: "amd64"})
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(filewatch.Object))
+	require.NoError(t, err)
+	c, err := skep.NewCollection(spec, &skep.Options{Env: h.Env()})
+	require.NoError(t, err)
+	defer c.Close()
+	for _, p := range c.Programs {
+		_, err := h.Attach(p)
+		require.NoError(t, err)
+	}
+	var where []string
+	for _, l := range h.Links() {
+		where = append(where, l.String())
+	}
+	require.Equal(t, []string{"removed on kprobe do_unlinkat", "opened on tracepoint syscalls:sys_enter_openat"}, where)
+	_, err = h.Attach(load(t, h, returns("xdp", 2)))
+	require.ErrorIs(t, err, maps.EINVAL)
+}
+
+// TestAtOnce: packets, attachments and updates at the same time.
+func TestAtOnce(t *testing.T) {
+	h := hook.NewHost(nil)
+	eth0 := h.AddInterface("eth0")
+	pass, drop := load(t, h, returns("xdp", 2)), load(t, h, returns("xdp", 1))
+	l, err := h.AttachXDP(hook.XDPOptions{Program: pass, Interface: eth0.Index})
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 200 {
+				trip, err := eth0.Receive(make([]byte, 64))
+				if err != nil || len(trip.Steps) != 1 {
+					t.Error(trip, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := range 200 {
+			if err := l.Update([]*skep.Program{pass, drop}[i%2]); err != nil {
+				t.Error(err)
+			}
+			x, err := h.Kprobe("f", load(t, h, returns("kprobe", 0)), nil)
+			if err != nil {
+				t.Error(err)
+			}
+			x.Close()
+		}
+	})
+	wg.Wait()
+	require.Len(t, h.Links(), 1)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/memory"
 )
 
 // A Verdict is what became of a packet.
@@ -49,9 +50,10 @@ type packet struct {
 	data     []byte // from its link header on
 	meta     []byte // what XDP left before it, for TC
 	md       helpers.SKB
-	in       *Interface // that it came in on, nil if the host sends it
-	from     *Socket    // that sends it, if known
-	assigned *Socket    // that a program of TC has chosen for it
+	in       *Interface    // that it came in on, nil if the host sends it
+	from     *Socket       // that sends it, if known
+	assigned *Socket       // that a program of TC has chosen for it
+	space    *memory.Space // of the XDP program that redirected it
 }
 
 func (h *Host) newPacket(frame []byte) *packet {
