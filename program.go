@@ -156,6 +156,12 @@ func (p *Program) run(opts *RunOptions) (uint32, error) {
 	r.Type, r.AttachType = linux.ProgType(p.m.prog.Type), linux.AttachType(p.m.prog.AttachType)
 	setup := opts.Setup
 	if setup == nil {
+		switch p.Type() {
+		case ebpf.RawTracepoint, ebpf.Syscall:
+			if opts.Repeat != 0 {
+				return 0, maps.EINVAL // as Linux says
+			}
+		}
 		setup = func(r *helpers.Run) error { return r.SetTestRun(opts.Data, ctx) }
 	}
 	if err := setup(r); err != nil {

@@ -44,6 +44,7 @@ const (
 	offSKBRemotePort = 132
 	offSKBLocalPort  = 136
 	offSKBMeta       = 140
+	offSKBFlow       = 144
 	offSKBTstamp     = 152
 	offSKBWire       = 160
 	offSKBGSOSegs    = 164
@@ -112,6 +113,7 @@ type XDP struct {
 	RxQueueIndex   uint32
 	EgressIfindex  uint32 // of programs in a devmap
 	MetaLen        uint32 // the first bytes of the data are metadata, not packet; a multiple of 4
+	Fragments      uint32 // so many of the last bytes lie in other buffers, where pointers of programs do not reach
 	Frags          bool   // the program takes packets in several buffers (BPF_F_XDP_HAS_FRAGS)
 }
 
@@ -132,7 +134,7 @@ func (r *Run) SetXDP(data []byte, md XDP) error {
 		return err
 	}
 	p.data += memory.Addr(md.MetaLen)
-	p.linear = min(p.end, p.base+xdpFrame-xdpTail)
+	p.linear = max(min(p.end-memory.Addr(min(md.Fragments, uint32(len(data))-md.MetaLen)), p.base+xdpFrame-xdpTail), p.data)
 	if err := r.context(sizeXDP); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package helpers
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -18,13 +19,18 @@ func (r *Run) SetTestRun(data, ctx []byte) error {
 	if r.Type == linux.ProgTypeXDP {
 		return r.testXDP(data, ctx)
 	}
-	if r.Type == linux.ProgTypeSkSKB {
+	switch r.Type {
+	case linux.ProgTypeSkSKB:
 		return maps.ENOTSUPP
+	case linux.ProgTypeFlowDissector:
+		return r.testFlow(data, ctx)
+	case linux.ProgTypeSkLookup:
+		return r.testLookup(data, ctx)
 	}
 	if skb, _ := takesSKB(r.Type); skb {
 		return r.testSKB(data, ctx)
 	}
-	if len(data) > 0 {
+	if len(data) > 0 || r.Type == linux.ProgTypeRawTracepoint && len(ctx) > rawArguments {
 		return maps.EINVAL
 	}
 	// Of the other types Linux runs few for a test. Here what is not given is zero.
@@ -35,14 +41,16 @@ func (r *Run) SetTestRun(data, ctx []byte) error {
 	return nil
 }
 
+// rawArguments is how many bytes of arguments tracepoints have at most.
+const rawArguments = 12 * 8
+
 // contextSize is the size of the context of programs of the Run's type; of those that are arguments, of as many as
 // functions have.
 func (r *Run) contextSize() uint32 {
-	const arguments = 12 * 8
 	k := linux.Kernel{Version: linux.V(6, 18)}
 	p := k.Prog(r.Type, r.AttachType, "")
 	if p == nil || p.Ctx().Size <= 0 {
-		return arguments
+		return rawArguments
 	}
 	return uint32(p.Ctx().Size)
 }
@@ -51,20 +59,22 @@ func (r *Run) contextSize() uint32 {
 func (r *Run) testXDP(data, ctx []byte) error {
 	md, given := XDP{IngressIfindex: loopback, Frags: true}, uint32(0)
 	if len(ctx) > 0 {
-		if len(ctx) < sizeXDP {
-			ctx = append(make([]byte, 0, sizeXDP), ctx...)[:sizeXDP]
+		ctx, err := wholeContext(ctx, sizeXDP)
+		if err != nil {
+			return err
 		}
 		word := func(off int) uint32 { return binary.NativeEndian.Uint32(ctx[off:]) }
 		meta, end := word(offXDPData), word(offXDPEnd)
-		if word(offXDPMeta) != 0 || end != uint32(len(data)) || meta > end || meta%4 != 0 || word(offXDPEgress) != 0 {
+		if word(offXDPMeta) != 0 || end > uint32(len(data)) || meta > end || meta%4 != 0 || word(offXDPEgress) != 0 {
 			return maps.EINVAL
 		}
 		if word(offXDPIngress) > loopback || word(offXDPQueue) != 0 {
 			return maps.EINVAL
 		}
-		md.MetaLen, given = meta, word(offXDPIngress)
+		// What comes after the end that is given lies in other buffers.
+		md.MetaLen, md.Fragments, given = meta, uint32(len(data))-end, word(offXDPIngress)
 	}
-	if len(data) < ethLen {
+	if len(data)-int(md.MetaLen) < ethLen {
 		return maps.EINVAL
 	}
 	if err := r.SetXDP(data, md); err != nil {
@@ -74,9 +84,109 @@ func (r *Run) testXDP(data, ctx []byte) error {
 	return nil
 }
 
+// wholeContext is a context of a size, filled up with zeros. What follows must be zeros too: E2BIG.
+func wholeContext(ctx []byte, size int) ([]byte, error) {
+	if len(ctx) > size {
+		for _, b := range ctx[size:] {
+			if b != 0 {
+				return nil, maps.E2BIG
+			}
+		}
+	}
+	out := make([]byte, size)
+	copy(out, ctx)
+	return out, nil
+}
+
+// zero tells that bytes are all zero.
+func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
+
+// Offsets in struct bpf_flow_keys.
+const (
+	offFlowThoff = 2
+	offFlowProto = 10
+	offFlowFlags = 48
+	sizeFlowKeys = 56
+)
+
+// testFlow is SetTestRun of flow dissectors: the context is a struct bpf_flow_keys, of which the flags are taken.
+func (r *Run) testFlow(data, ctx []byte) error {
+	if len(data) < ethLen || len(data) > testFlowMax {
+		return maps.EINVAL
+	}
+	given, err := wholeContext(ctx, sizeFlowKeys)
+	switch {
+	case err != nil:
+		return err
+	case !zero(given[:offFlowFlags]) || !zero(given[offFlowFlags+4:]):
+		return maps.EINVAL
+	}
+	if err := r.SetSKB(data, &SKB{}); err != nil {
+		return fmt.Errorf("%w: %w", maps.EINVAL, err)
+	}
+	return r.FlowKeys(given)
+}
+
+// FlowKeys gives the context a struct bpf_flow_keys, with the offset of the network header and the protocol filled in.
+func (r *Run) FlowKeys(keys []byte) error {
+	data := r.Packet.Bytes()
+	if len(keys) != sizeFlowKeys || len(data) < ethLen {
+		return maps.EINVAL
+	}
+	keys = bytes.Clone(keys)
+	binary.NativeEndian.PutUint16(keys, ethLen)
+	copy(keys[offFlowProto:], data[12:ethLen])
+	a, err := r.Mem(keys)
+	if err != nil {
+		return err
+	}
+	binary.NativeEndian.PutUint64(r.Context()[offSKBFlow:], uint64(a))
+	return nil
+}
+
+// Flow is the struct bpf_flow_keys as the program left it, its offsets cut to the packet.
+func (r *Run) Flow() []byte {
+	keys := bytes.Clone(r.Space.Bytes(r.mem, sizeFlowKeys))
+	end := uint16(min(r.Packet.Len(), 1<<16-1))
+	net := min(max(binary.NativeEndian.Uint16(keys), ethLen), end)
+	trans := min(max(binary.NativeEndian.Uint16(keys[offFlowThoff:]), net), end)
+	binary.NativeEndian.PutUint16(keys, net)
+	binary.NativeEndian.PutUint16(keys[offFlowThoff:], trans)
+	return keys
+}
+
+// testLookup is SetTestRun of sk_lookup programs: the context is a struct bpf_sk_lookup.
+func (r *Run) testLookup(data, ctx []byte) error {
+	const size, family, localPort, ingress = 72, 8, 60, 64
+	if len(data) > 0 || len(ctx) == 0 {
+		return maps.EINVAL
+	}
+	given, err := wholeContext(ctx, size)
+	switch {
+	case err != nil:
+		return err
+	case !zero(given[:family]) || !zero(given[ingress:]):
+		return maps.EINVAL
+	case binary.NativeEndian.Uint32(given[localPort:]) > 1<<16-1:
+		return erange
+	}
+	switch binary.NativeEndian.Uint32(given[family:]) {
+	case 2, 10: // AF_INET, AF_INET6
+	default:
+		return eafnosupport
+	}
+	return r.SetContext(given)
+}
+
+// Most bytes of a packet in a test run: what is left of a page, and a page.
+const (
+	testSKBMax  = 3712
+	testFlowMax = 4096
+)
+
 // testSKB is SetTestRun of programs in the network stack.
 func (r *Run) testSKB(data, ctx []byte) error {
-	if len(data) < ethLen {
+	if len(data) < ethLen || len(data) > testSKBMax {
 		return maps.EINVAL
 	}
 	_, link := takesSKB(r.Type)
@@ -86,14 +196,22 @@ func (r *Run) testSKB(data, ctx []byte) error {
 	}
 	md := SKB{Pulled: !link, Ifindex: loopback, PktType: pktType(data)}
 	if len(ctx) > 0 {
-		ctx = append(make([]byte, 0, sizeSKB), ctx...)[:max(len(ctx), sizeSKB)]
+		ctx, err := wholeContext(ctx, sizeSKB)
+		if err != nil {
+			return err
+		}
 		if err := md.fromTestRun(ctx); err != nil {
 			return err
 		}
-		if md.WireLen == 0 {
-			if md.WireLen = uint32(len(data)); !link {
-				md.WireLen -= ethLen
-			}
+		n := uint32(len(data))
+		if !link {
+			n -= ethLen
+		}
+		switch {
+		case md.WireLen == 0:
+			md.WireLen = n
+		case md.WireLen < n || md.WireLen > skbMax:
+			return maps.EINVAL
 		}
 	}
 	md.addresses(data)
@@ -149,7 +267,7 @@ func (s *SKB) fromTestRun(ctx []byte) error {
 		}
 	}
 	for i, b := range ctx {
-		if b != 0 && (i >= sizeSKB || !taken[i]) {
+		if b != 0 && !taken[i] {
 			return maps.EINVAL
 		}
 	}
@@ -174,11 +292,17 @@ func (r *Run) TestResult() (data, ctx []byte) {
 	if p == nil {
 		return nil, r.Context()
 	}
+	if r.Type == linux.ProgTypeFlowDissector {
+		ctx := make([]byte, sizeFlowKeys)
+		data := r.Flow()
+		copy(ctx[offFlowFlags:], data[offFlowFlags:offFlowFlags+4])
+		return data, ctx
+	}
 	if p.xdp {
 		ctx = make([]byte, sizeXDP)
 		data = p.space.Bytes(p.meta, uint32(p.end-p.meta))
 		binary.NativeEndian.PutUint32(ctx[offXDPData:], uint32(p.data-p.meta))
-		binary.NativeEndian.PutUint32(ctx[offXDPEnd:], uint32(len(data)))
+		binary.NativeEndian.PutUint32(ctx[offXDPEnd:], uint32(p.linear-p.meta))
 		// The device comes back as it was given, not as the program saw it.
 		binary.NativeEndian.PutUint32(ctx[offXDPIngress:], p.given)
 		return data, ctx
@@ -187,7 +311,6 @@ func (r *Run) TestResult() (data, ctx []byte) {
 	for _, f := range testRunFields {
 		copy(ctx[f.off:f.off+f.size], r.Context()[f.off:])
 	}
-	clear(ctx[offSKBIngress:offSKBIfindex])
 	if _, link := takesSKB(r.Type); !link {
 		// A link header comes back as zeros.
 		return append(make([]byte, ethLen), p.Bytes()...), ctx

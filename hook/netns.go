@@ -1,7 +1,6 @@
 package hook
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/helpers"
-	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/maps"
 )
 
@@ -92,22 +90,14 @@ func (h *Host) Dissect(frame []byte) (FlowKeys, uint32, error) {
 		return FlowKeys{}, 0, fmt.Errorf("hook: a frame of %d bytes: %w", len(frame), maps.EINVAL)
 	}
 	keys := newContext("bpf_flow_keys")
-	keys.set("nhoff", ethLen)
-	copy(keys.at("n_proto"), frame[12:14])
 	e := h.newEvent()
 	r0, ran, err := e.run(links[0], func(r *helpers.Run) error {
 		if err := r.SetSKB(frame, &helpers.SKB{}); err != nil {
 			return err
 		}
-		a, err := r.Mem(keys.bytes)
-		if err != nil {
-			return err
-		}
-		binary.NativeEndian.PutUint64(r.Context()[linux.Struct("__sk_buff").Field("flow_keys").Off:], uint64(a))
-		return nil
+		return r.FlowKeys(keys.bytes)
 	}, func(r *helpers.Run, _ uint64) error {
-		a := binary.NativeEndian.Uint64(r.Context()[linux.Struct("__sk_buff").Field("flow_keys").Off:])
-		keys.bytes = bytes.Clone(r.Space.Bytes(memoryAddr(a), uint32(len(keys.bytes))))
+		keys.bytes = r.Flow()
 		return nil
 	})
 	if err != nil || !ran {

@@ -107,6 +107,9 @@ func runProgram(in io.Reader, out, errs io.Writer, f *runFlags, path string) err
 		return err
 	}
 	defer readers.close()
+	if f.repeat == 1 {
+		f.repeat = 0 // some types of programs take none
+	}
 	runErr := runAll(out, p, packets, ctx, f, readers)
 	if !f.noMaps {
 		printMaps(out, c)
