@@ -28,7 +28,7 @@ var scriptTypes = []struct {
 	{linux.ProgTypeKprobe, 0, false}, {linux.ProgTypePerfEvent, 0, false}, {linux.ProgTypeSkSKB, 0, false}, {linux.ProgTypeSockOps, 0, false},
 	{linux.ProgTypeCGroupSockAddr, linux.AttachCGroupInet4Connect, false}, {linux.ProgTypeCGroupSockopt, linux.AttachCGroupSetsockopt, false},
 	{linux.ProgTypeCGroupSysctl, 0, false}, {linux.ProgTypeTracing, linux.AttachTraceIter, false}, {linux.ProgTypeTracing, linux.AttachTraceFexit, false},
-	{linux.ProgTypeLSM, linux.AttachLSMMAC, false}, {linux.ProgTypeSkLookup, linux.AttachSkLookup, false},
+	{linux.ProgTypeLSM, linux.AttachLSMMAC, false}, {linux.ProgTypeSkLookup, linux.AttachSkLookup, true},
 }
 
 // scriptMaps are maps that helpers are called with.
@@ -206,6 +206,16 @@ func testData(p *object.Program) []byte {
 	return nil
 }
 
+// testCtx is the context for one, nil if it needs none.
+func testCtx(p *object.Program) []byte {
+	if linux.ProgType(p.Type) != linux.ProgTypeSkLookup {
+		return nil
+	}
+	c := make([]byte, 72)
+	c[8] = 2 // AF_INET
+	return c
+}
+
 // callHere runs a program here.
 func callHere(t *testing.T, p *object.Program, data []byte) *outcome {
 	w, err := newWorld(t, p, interp.Options{})
@@ -214,7 +224,7 @@ func callHere(t *testing.T, p *object.Program, data []byte) *outcome {
 	}
 	defer w.close(t)
 	o := &outcome{out: make([]byte, outSize), buf: make([]byte, bufSize)}
-	if o.err = w.run.SetTestRun(data, nil); o.err != nil {
+	if o.err = w.run.SetTestRun(data, testCtx(p)); o.err != nil {
 		return o
 	}
 	r0, err := w.m.Run(w.run)
@@ -241,7 +251,7 @@ func callThere(t *testing.T, k *oracle.Kernel, p *object.Program, data []byte) *
 	if res.FD < 0 {
 		return &outcome{refused: true, err: fmt.Errorf("%s: %v", res.Verdict, res.Message)}
 	}
-	r, err := oracle.TestRun(res.FD, data, nil, 0)
+	r, err := oracle.TestRun(res.FD, data, testCtx(p), 0)
 	if err != nil {
 		return &outcome{err: err}
 	}

@@ -107,7 +107,7 @@ out:
 	{[]string{"sk_lookup_tcp", "sk_release"}, helperText{lookupText("sk_lookup_tcp"), 2, false}},
 	{[]string{"sk_lookup_udp"}, helperText{lookupText("sk_lookup_udp"), 2, false}},
 	{[]string{"skc_lookup_tcp"}, helperText{lookupText("skc_lookup_tcp"), 2, false}},
-	{[]string{"sk_assign"}, helperText{"prog sk_lookup\nattach sk_lookup\nr2 = 0\nr3 = 0\ncall bpf_sk_assign\nexit\n", 0, true}},
+	{[]string{"sk_assign"}, helperText{"prog sk_lookup\nattach sk_lookup\nr2 = 0\nr3 = 0\ncall bpf_sk_assign\nr0 += 1\nr0 &= 1\nexit\n", 1, false}},
 	{[]string{"tail_call"}, helperText{"prog sched_cls\nmap p prog_array key=4 value=4 entries=2\nr2 = p ll\nr3 = 0\ncall bpf_tail_call\nr0 = 7\nexit\n", 7, false}},
 	{[]string{"override_return"}, helperText{"prog kprobe\nr2 = -1\ncall bpf_override_return\nexit\n", 0, true}},
 	{[]string{"skb_output"}, helperText{outputText("skb_output"), 0xfffffffe, true}}, // nobody reads
