@@ -189,6 +189,7 @@ type pool struct {
 	stepSlab  []step
 	slotSlab  []slot
 	keptSlab  []checkpoint
+	refSlab   []ref
 
 	histories [][]step // memory of histories that nobody has
 }
@@ -281,6 +282,9 @@ func (p *pool) copy(dst, src *state, withHistory bool) {
 	*dst = *src
 	if withHistory {
 		hist = append(hist, src.history...)
+	}
+	if cap(refs) < len(src.refs) {
+		refs = cut(&p.refSlab, (len(src.refs)+3)/4*4)
 	}
 	dst.frames, dst.history, dst.refs = frames, hist, append(refs, src.refs...)
 	dst.kept = nil
