@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/skepbpf/skep/linux"
 )
 
 // structOps are the kernel's structs that struct_ops programs can be members of, with the members that they
@@ -166,6 +168,9 @@ func (in *Info) checkTracing() *Fault {
 		}
 	case p.Type == progLSM && !strings.HasPrefix(fn.Name, "bpf_lsm_"):
 		return bad(einval, "attach_btf_id %d points to wrong type name %s", p.AttachID, fn.Name)
+	case p.Type == progLSM && linux.LSMHook(fn.Name)&linux.LSMDisabled != 0:
+		return bad(einval, "attach_btf_id %d points to disabled hook %s", p.AttachID, fn.Name)
+	case p.Type == progLSM && linux.LSMHook(fn.Name)&linux.LSMMaySleep != 0:
 	case in.Sleepable:
 		in.unsupported("whether %s may sleep", fn.Name)
 	}
