@@ -46,7 +46,7 @@ func (w *walk) accessArgs(off int, a *access) error {
 		if n > len(params) || !w.returns() {
 			return invalid(sprintf("func '%s' doesn't have %d-th argument", name, n+1))
 		}
-		return unsupported("the return value of what the program is attached to")
+		return w.returnArg(a)
 	}
 	t := btf.UnderlyingType(params[n].Type)
 	switch t := t.(type) {
@@ -74,6 +74,22 @@ func (w *walk) returns() bool {
 		return true
 	}
 	return false
+}
+
+// returnArg is a load of what the function that the program is attached to returned. Of an LSM hook it is in its range.
+func (w *walk) returnArg(a *access) error {
+	hook := linux.AttachType(w.p.AttachType)
+	_, isInt := btf.UnderlyingType(w.in.AttachProto.Return).(*btf.Int)
+	if !isInt || a.size != 8 || hook == linux.AttachLSMCGroup {
+		return unsupported("the return value of what the program is attached to")
+	}
+	w.loaded(a)
+	if r := w.k.LSMReturn(hook, w.in.AttachName); hook == linux.AttachLSMMAC && r.Kind == linux.ReturnRange && a.hasReg {
+		n := &w.cur.reg(a.reg).num
+		n.SMin, n.SMax, n.S32Min, n.S32Max = int64(r.Min), int64(r.Max), int32(r.Min), int32(r.Max)
+		n.Sync()
+	}
+	return nil
 }
 
 // pointerArg is a load of an argument that is a pointer.
