@@ -52,7 +52,6 @@ type kfuncParam struct {
 	kind     kfuncKind
 	nullable bool
 	uninit   bool // a dynptr that the call makes
-	sizeZero bool // kfSized: the size may be zero
 	constant bool // kfSized: the size must be known
 	typ      btf.Type
 	ptr      btf.Type // what a pointer points to
@@ -346,7 +345,7 @@ func (w *walk) kfuncResult(c *call) error {
 		return nil
 	}
 	target := btf.UnderlyingType(ptr.Target)
-	_, size, _, _, isStruct := members(target)
+	_, _, _, _, isStruct := members(target)
 	known, err := w.kfuncPointer(c, d)
 	switch {
 	case err != nil || known && d.typ == scalar:
@@ -367,7 +366,8 @@ func (w *walk) kfuncResult(c *call) error {
 			d.flags = trusted
 		}
 	default:
-		if size, err = btf.Sizeof(target); err != nil {
+		size, err := btf.Sizeof(target)
+		if err != nil {
 			return unsupported("what kernel function %s returns", f.name)
 		}
 		*d = ptrReg(mem, rdOnly)

@@ -27,11 +27,6 @@ func (w *walk) fieldsOf(t *btfRef) *prepare.Fields {
 	return t.fields
 }
 
-// isLocal tells that the pointer is to an object of one of the program's types.
-func (w *walk) isLocal(r *reg) bool {
-	return r.typ == btfPtr && r.btf.space != w.types.kernel
-}
-
 // accessLocal is a load from or a store to a local object.
 func (w *walk) accessLocal(r *reg, off int, a *access) error {
 	t := r.btf
