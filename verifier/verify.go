@@ -155,7 +155,9 @@ func (w *walk) prepare() *prepare.Fault {
 	p, o := w.p, w.opts
 	w.log.level = o.LogLevel
 	w.prog = w.k.Prog(linux.ProgType(p.Type), linux.AttachType(p.AttachType), p.AttachTo)
-	in, fault := prepare.Prepare(p, prepare.Options{KernelBTF: o.KernelBTF, AllSymbols: o.AllSymbols, Helper: w.mayCall, Kfunc: nil})
+	in, fault := prepare.Prepare(p, prepare.Options{KernelBTF: o.KernelBTF, AllSymbols: o.AllSymbols, Helper: w.mayCall,
+		Unknown: w.unknownOpcode, NoArgTags: !w.k.Has(linux.FeatureGlobalFuncArgTags)})
+	w.old = old(w.k)
 	if fault != nil {
 		return fault
 	}

@@ -42,6 +42,7 @@ type walk struct {
 	ids    idMap
 	imm    reg    // the present instruction's constant
 	tmp    [2]reg // scratch: a reg whose address is taken would be allocated
+	old    bool   // the kernel does not know all instructions
 	strict bool   // BPF_F_STRICT_ALIGNMENT
 	freq   bool   // BPF_F_TEST_STATE_FREQ
 	entry  int    // subprogram being verified
@@ -254,6 +255,11 @@ func (w *walk) step() (done bool, err error) {
 	}
 	if f := isa.Check(w.insns, w.pc); f != nil {
 		return false, w.refuse(f.Errno, "reserved-fields", "%s", f.Message)
+	}
+	if w.old {
+		if err := w.unknownFields(i); err != nil {
+			return false, err
+		}
 	}
 	switch {
 	case i.Op.IsALU():

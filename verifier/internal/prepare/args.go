@@ -122,7 +122,7 @@ func (r *signer) read() {
 // tags reads the declaration tags of an argument: "arg:nonnull" and so on.
 func (r *signer) tags(i int) (argTags, bool) {
 	var set argTags
-	if i >= len(r.fn.ParamTags) {
+	if i >= len(r.fn.ParamTags) || r.in.options.NoArgTags {
 		return 0, true
 	}
 	for _, tag := range r.fn.ParamTags[i] {

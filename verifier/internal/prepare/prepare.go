@@ -29,6 +29,11 @@ type Options struct {
 	// know the arguments of one that may not be called, and takes all five for read. nil: all may.
 	Helper func(id int32) bool
 	Kfunc  func(name string) bool
+	// Unknown gives the message with which a kernel refuses an instruction that it does not know, "" if it does. nil: it
+	// knows all.
+	Unknown func(i *isa.Insn) string
+	// NoArgTags says that the kernel does not know the declaration tags of functions' arguments.
+	NoArgTags bool
 }
 
 // A Fault is a refusal.

@@ -86,6 +86,11 @@ func (in *Info) resolve() *Fault {
 	insns := in.Program.Insns
 	for pc := 0; pc < len(insns); pc++ {
 		i := &insns[pc]
+		if in.options.Unknown != nil {
+			if text := in.options.Unknown(i); text != "" {
+				return fault(einval, pc, "unknown-opcode", "%s", text)
+			}
+		}
 		if class(i) == isa.ClassLDX && (mode(i) != isa.ModeMEM && mode(i) != isa.ModeMEMSX || i.Imm != 0) {
 			return fault(einval, pc, "reserved-fields", "BPF_LDX uses reserved fields")
 		}

@@ -1,0 +1,72 @@
+package verifier
+
+import (
+	"fmt"
+
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+)
+
+// This file implements what older kernels do not know. How they say so depends on when they look: at opcodes before the
+// walk, at other fields where the instruction is walked.
+
+// A newInsn is an instruction that came with a feature.
+type newInsn struct {
+	feature linux.Feature
+	message string // "": unknown opcode
+}
+
+// newOpcodes are instructions that are seen to be unknown before the walk.
+var newOpcodes = map[isa.Op]newInsn{
+	isa.MayGoto: {linux.FeatureMayGoto, ""},
+	isa.Bswap:   {linux.FeatureByteSwap, ""},
+	isa.LoadSX:  {linux.FeatureLoadSXInsn, "BPF_LDX uses reserved fields"},
+
+	isa.AtomicOr: atomicFetch, isa.AtomicAnd: atomicFetch, isa.AtomicXor: atomicFetch, isa.FetchAdd: atomicFetch,
+	isa.FetchOr: atomicFetch, isa.FetchAnd: atomicFetch, isa.FetchXor: atomicFetch, isa.Xchg: atomicFetch, isa.CmpXchg: atomicFetch,
+}
+
+var atomicFetch = newInsn{linux.FeatureAtomicFetch, "BPF_STX uses reserved fields"}
+
+// newFields are instructions that are seen to be unknown where they are walked.
+var newFields = map[isa.Op]newInsn{
+	isa.MovSX:         {linux.FeatureMoveSX, "BPF_MOV uses reserved fields"},
+	isa.AddrSpaceCast: {linux.FeatureAddrSpaceCast, "BPF_MOV uses reserved fields"},
+	isa.SDiv:          {linux.FeatureSignedDivision, "BPF_ALU uses reserved fields"},
+	isa.SMod:          {linux.FeatureSignedDivision, "BPF_ALU uses reserved fields"},
+	isa.CallKfn:       {linux.FeaturePseudoKfuncCall, "BPF_CALL uses reserved fields"},
+}
+
+// unknownOpcode is what the kernel says of an opcode that it does not know, "" if it does.
+func (w *walk) unknownOpcode(i *isa.Insn) string {
+	n, ok := newOpcodes[i.Op]
+	switch {
+	case i.Op == isa.Ja && i.Opcode&7 == isa.ClassJMP32:
+		n, ok = newInsn{linux.FeatureGotoLong, ""}, true
+	}
+	switch {
+	case !ok || w.k.Has(n.feature):
+		return ""
+	case n.message == "":
+		return fmt.Sprintf("unknown opcode %02x", i.Opcode)
+	}
+	return n.message
+}
+
+// unknownFields refuses an instruction that is walked and that the kernel does not know.
+func (w *walk) unknownFields(i *isa.Insn) error {
+	if n, ok := newFields[i.Op]; ok && !w.k.Has(n.feature) {
+		return w.refuse(einval, "reserved-fields", "%s", n.message)
+	}
+	return nil
+}
+
+// old tells that the kernel lacks one of the features that the hot path asks for; then each instruction is looked at.
+func old(k *linux.Kernel) bool {
+	for _, n := range newFields {
+		if !k.Has(n.feature) {
+			return true
+		}
+	}
+	return false
+}
