@@ -73,7 +73,7 @@ func (w *walk) branch(i *isa.Insn) error {
 		syncLinked(w.cur, d, &linked)
 		syncLinked(other, od, &linked)
 	}
-	if !is32 && i.SrcReg && d.isPtr() && s.isPtr() && d.canBeNull() != s.canBeNull() && d.typ != btfPtr && s.typ != btfPtr {
+	if !is32 && i.SrcReg && w.k.Version >= nullPropagation && d.isPtr() && s.isPtr() && d.canBeNull() != s.canBeNull() && d.typ != btfPtr && s.typ != btfPtr {
 		// Of two equal pointers, neither is NULL if one is not.
 		x, y := d, s
 		if i.Op == isa.Jeq {

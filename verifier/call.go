@@ -148,6 +148,9 @@ func (w *walk) badSignature(sig *prepare.Signature) error {
 func (w *walk) callSub(i *isa.Insn) error {
 	sub := w.in.SubOf[i.Target(w.pc)]
 	s := &w.in.Subprogs[sub]
+	if w.cur.locks > 0 && !w.k.Has(linux.FeatureCallUnderLock) {
+		return w.refuse(einval, "call-locked", "function calls are not allowed while holding a lock")
+	}
 	if w.cur.locks > 0 && s.Global {
 		return w.refuse(einval, "global-lock",
 			"global function calls are not allowed while holding a lock,\nuse static function instead")

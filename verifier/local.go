@@ -22,7 +22,7 @@ func (w *walk) fieldsOf(t *btfRef) *prepare.Fields {
 		if w.types.kernel != nil {
 			kernel = w.types.kernel.Spec
 		}
-		t.fields = prepare.FieldsOf(t.space, t.typ, kernel)
+		t.fields = prepare.FieldsOf(t.space, t.typ, kernel, &w.prep)
 	}
 	return t.fields
 }

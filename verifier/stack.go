@@ -83,7 +83,7 @@ func (w *walk) writeStackFixed(f *frame, off, size int, v isa.Reg, hasReg bool, 
 	}
 	switch {
 	case r != nil && whole && r.typ == scalar:
-		fits := r.width() <= 8*size
+		fits := r.width() <= 8*size && w.spillIDs
 		if fits {
 			w.giveID(r)
 		}
@@ -203,7 +203,7 @@ func (w *walk) readStackFixed(f *frame, off, size int, dst isa.Reg, hasDst bool)
 	w.markRead(f.no, 1<<spi)
 	if !s.isSpill() {
 		for b := 0; b < size; b++ {
-			if k := s.kind[(top-b)%slotSize]; k == kindSpill || k >= kindDynptr {
+			if k := s.kind[(top-b)%slotSize]; k == kindSpill || k >= kindDynptr || k == kindInvalid && w.strictStack {
 				return w.refuse(eacces, "stack-read", "invalid read from stack off %d+%d size %d", off, b, size)
 			}
 		}
@@ -232,7 +232,7 @@ func (w *walk) readStackFixed(f *frame, off, size int, dst isa.Reg, hasDst bool)
 	}
 	d := w.cur.reg(dst)
 	if size <= width && off%slotSize == 0 {
-		if size == 4 && width == 4 && r.width() <= 32 {
+		if size == 4 && width == 4 && r.width() <= 32 && w.spillIDs {
 			w.giveID(r)
 		}
 		wide := r.width() > 8*size
@@ -317,6 +317,8 @@ func (w *walk) stackInitialised(n isa.Reg, r *reg, off int, size int64, zeroOK, 
 		k := &s.kind[(-at-1)%slotSize]
 		switch {
 		case *k == kindMisc:
+		case *k == kindInvalid && w.strictStack && !write:
+			return w.refuse(eacces, "stack-read", "invalid indirect read from stack R%d off %d+%d size %d", n, lo, at-lo, size)
 		case *k == kindZero || *k == kindInvalid:
 			if write {
 				*k = kindMisc

@@ -155,9 +155,8 @@ func (w *walk) prepare() *prepare.Fault {
 	p, o := w.p, w.opts
 	w.log.level = o.LogLevel
 	w.prog = w.k.Prog(linux.ProgType(p.Type), linux.AttachType(p.AttachType), p.AttachTo)
-	in, fault := prepare.Prepare(p, prepare.Options{KernelBTF: o.KernelBTF, AllSymbols: o.AllSymbols, Helper: w.mayCall,
-		Unknown: w.unknownOpcode, NoArgTags: !w.k.Has(linux.FeatureGlobalFuncArgTags)})
-	w.old = old(w.k)
+	w.byVersion()
+	in, fault := prepare.Prepare(p, w.prep)
 	if fault != nil {
 		return fault
 	}
@@ -207,7 +206,7 @@ func (w *walk) mapOf(m *object.Map, index int) *mapInfo {
 		if w.types.kernel != nil {
 			kernel = w.types.kernel.Spec
 		}
-		out.fields = prepare.MapFields(m, kernel)
+		out.fields = prepare.MapFields(m, kernel, &w.prep)
 	}
 	if t := linux.MapType(m.Type); m.Inner != nil && (t == linux.MapTypeArrayOfMaps || t == linux.MapTypeHashOfMaps) {
 		inner := *m.Inner

@@ -5,10 +5,18 @@ import (
 
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
 
 // This file implements what older kernels do not know. How they say so depends on when they look: at opcodes before the
 // walk, at other fields where the instruction is walked.
+
+// uninitReads is a version in which programs may read bytes of the stack that they have not written. It is the oldest one asked
+// that lets them: 6.1.192 does, 5.10.262 does not.
+var uninitReads = linux.V(6, 1)
+
+// nullPropagation is the first version that learns from a comparison of two pointers that neither is NULL.
+var nullPropagation = linux.V(6, 2)
 
 // A newInsn is an instruction that came with a feature.
 type newInsn struct {
@@ -69,4 +77,14 @@ func old(k *linux.Kernel) bool {
 		}
 	}
 	return false
+}
+
+// byVersion finds out, once, what the kernel does not know.
+func (w *walk) byVersion() {
+	k := w.k
+	w.prep = prepare.Options{KernelBTF: w.opts.KernelBTF, AllSymbols: w.opts.AllSymbols, Helper: w.mayCall, Unknown: w.unknownOpcode,
+		NoArgTags: !k.Has(linux.FeatureGlobalFuncArgTags), NoKptrs: !k.Has(linux.FeatureKptrs), NoLocal: !k.Has(linux.FeatureLinkedLists)}
+	w.old = old(k)
+	w.spillIDs = k.Has(linux.FeatureSpillKeepsID)
+	w.strictStack = k.Version < uninitReads
 }

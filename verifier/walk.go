@@ -43,11 +43,16 @@ type walk struct {
 	imm    reg    // the present instruction's constant
 	tmp    [2]reg // scratch: a reg whose address is taken would be allocated
 	old    bool   // the kernel does not know all instructions
-	strict bool   // BPF_F_STRICT_ALIGNMENT
-	freq   bool   // BPF_F_TEST_STATE_FREQ
-	entry  int    // subprogram being verified
-	proven bool   // the walk has ended, and nothing was refused
-	keeper *kept  // of the walk that keeps states: it compares all ranges
+
+	spillIDs    bool // spilled scalars keep their ids
+	prep        prepare.Options
+	strictStack bool // bytes of the stack that were not written may not be read
+
+	strict bool  // BPF_F_STRICT_ALIGNMENT
+	freq   bool  // BPF_F_TEST_STATE_FREQ
+	entry  int   // subprogram being verified
+	proven bool  // the walk has ended, and nothing was refused
+	keeper *kept // of the walk that keeps states: it compares all ranges
 
 	log logger
 }

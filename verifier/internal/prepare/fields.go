@@ -144,11 +144,11 @@ func (f *Fields) Overlaps(from, to int64) *Field {
 // FieldsOf finds the special fields of a struct, or of the section of variables that a map's value is. kernel, which may be
 // nil, is where kptrs' targets are looked for first. It gives nil if there are none, or if they contradict one another: to
 // Linux a map with such a type has none.
-func FieldsOf(b *object.BTF, t btf.Type, kernel *btf.Spec) *Fields {
+func FieldsOf(b *object.BTF, t btf.Type, kernel *btf.Spec, o *Options) *Fields {
 	if b == nil || b.Spec == nil {
 		return nil
 	}
-	s := &fieldScan{spec: b.Spec, kernel: kernel, out: &Fields{}}
+	s := &fieldScan{spec: b.Spec, kernel: kernel, options: o, out: &Fields{}}
 	switch t := btf.UnderlyingType(t).(type) {
 	case *btf.Struct:
 		s.structure(t, 0, 0)
@@ -179,10 +179,11 @@ func (f *Fields) contradict() bool {
 }
 
 type fieldScan struct {
-	spec   *btf.Spec
-	kernel *btf.Spec
-	out    *Fields
-	bad    bool // a list head or tree root that does not say what it contains
+	spec    *btf.Spec
+	kernel  *btf.Spec
+	out     *Fields
+	options *Options
+	bad     bool // a list head or tree root that does not say what it contains
 }
 
 func (s *fieldScan) structure(t *btf.Struct, base uint32, depth int) {
@@ -280,7 +281,7 @@ func (s *fieldScan) kptr(f *Field, p *btf.Pointer) bool {
 	if !ok {
 		return false
 	}
-	if f.Kind = kptrTags[tag.Value]; f.Kind == 0 {
+	if f.Kind = kptrTags[tag.Value]; f.Kind == 0 || s.options.NoKptrs {
 		return false
 	}
 	f.Size = 8
@@ -293,6 +294,10 @@ func (s *fieldScan) kptr(f *Field, p *btf.Pointer) bool {
 	if target, id := sameNamed(s.kernel, f.Type); target != nil {
 		f.Type, f.TypeID = target, id
 		return true
+	}
+	if s.options.NoLocal {
+		s.bad = true
+		return false
 	}
 	f.Local = true
 	f.TypeID, _ = s.spec.TypeID(f.Type) // it came from there
@@ -334,14 +339,14 @@ func (in *Info) mapFields(index int) *Fields {
 	if in.Fields == nil {
 		in.Fields = make([]*Fields, len(in.Program.Maps))
 		for i, m := range in.Program.Maps {
-			in.Fields[i] = MapFields(m, in.kernel)
+			in.Fields[i] = MapFields(m, in.kernel, &in.options)
 		}
 	}
 	return in.Fields[index]
 }
 
 // MapFields gives the special fields of a map's value; kernel is as in FieldsOf.
-func MapFields(m *object.Map, kernel *btf.Spec) *Fields {
+func MapFields(m *object.Map, kernel *btf.Spec, o *Options) *Fields {
 	if m.BTF == nil || m.BTF.Spec == nil || m.ValueID == 0 {
 		return nil
 	}
@@ -349,5 +354,5 @@ func MapFields(m *object.Map, kernel *btf.Spec) *Fields {
 	if err != nil {
 		return nil
 	}
-	return FieldsOf(m.BTF, t, kernel)
+	return FieldsOf(m.BTF, t, kernel, o)
 }

@@ -117,7 +117,7 @@ func TestFields(t *testing.T) {
 			if live {
 				kernel = w.kernel.Spec
 			}
-			fields := MapFields(m, kernel)
+			fields := MapFields(m, kernel, &Options{})
 			var got []extent
 			if fields != nil {
 				for _, f := range fields.List {

@@ -34,6 +34,8 @@ type Options struct {
 	Unknown func(i *isa.Insn) string
 	// NoArgTags says that the kernel does not know the declaration tags of functions' arguments.
 	NoArgTags bool
+	// NoKptrs and NoLocal say that the kernel does not know pointers to objects in maps, or objects of programs' own types.
+	NoKptrs, NoLocal bool
 }
 
 // A Fault is a refusal.
