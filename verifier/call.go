@@ -105,8 +105,8 @@ func (w *walk) globalArgs(sub *prepare.Subprog, f *frame) error {
 			}
 			if a.MaybeNull {
 				r.flags |= maybeNull
-				r.id = w.newID()
 			}
+			r.id = w.newID()
 			r.btf = w.types.ref(w.types.kernel, uint32(a.TypeID), a.Type)
 		case prepare.ArgUntrustedMem:
 			*r = ptrReg(mem, rdOnly|untrusted)

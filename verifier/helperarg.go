@@ -124,7 +124,7 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 		}
 		return nil
 	}
-	if r.canBeNull() && a.Flags&helpers.MaybeNull == 0 {
+	if r.canBeNull() && (a.Flags&helpers.MaybeNull == 0 || a.Flags&helpers.Release != 0) {
 		return w.refuse(eacces, "argument-null", "Possibly NULL pointer passed to helper arg%d", n)
 	}
 	if kind == helpers.ArgKptrXchgDest {

@@ -87,8 +87,16 @@ func (w *walk) memArg(n isa.Reg, r *reg, size int64) error {
 	return err
 }
 
+// trustedArg checks a kernel object as helpers' are checked.
 func (w *walk) trustedArg(n isa.Reg, r *reg, a *prepare.Arg) error {
-	return unsupported("trusted arguments")
+	want := helpers.Arg{Kind: helpers.ArgBTFID, BTFType: a.Type.TypeName()}
+	if a.MaybeNull {
+		want.Flags = helpers.MaybeNull
+	}
+	if err := w.argType(n, r, want.Kind, &want, &call{}); err != nil {
+		return err
+	}
+	return w.argOffset(n, r, false)
 }
 
 // snprintf checks the format string of bpf_snprintf against the length of its data.
