@@ -185,17 +185,8 @@ func (m *idMap) stackCovers(old, cur *frame, how matching) bool {
 
 func (m *idMap) slotCovers(o, c *slot, how matching) bool {
 	if how != byPrecision {
-		var none slot
-		if c == nil {
-			c = &none
-		}
-		for i := range o.kind {
-			if o.kind[i] != c.kind[i] {
-				return false
-			}
-		}
-		if c == &none {
-			return true
+		if c == nil || o.kind != c.kind {
+			return false // even where the slot holds nothing: the stack has to be as large
 		}
 	}
 	for i := 0; i < slotSize; i++ {

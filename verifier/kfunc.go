@@ -323,13 +323,20 @@ func (w *walk) kfuncSpecial(c *call) (done bool, err error) {
 	return false, nil
 }
 
-// leaveRCU makes what RCU has protected pointers that nobody vouches for.
+// leaveRCU makes what RCU has protected pointers that nobody vouches for, and iterators that go no further.
 func (w *walk) leaveRCU() {
 	w.cur.each(func(r *reg) {
 		if r.flags&rcu != 0 {
 			r.flags = r.flags&^(rcu|maybeNull) | untrusted
 		}
 	})
+	for _, f := range w.cur.frames {
+		for i := range f.stack {
+			if s := &f.stack[i]; s.kind[0] == kindIter && s.spill.flags&rcu != 0 {
+				s.spill.flags = s.spill.flags&^rcu | untrusted
+			}
+		}
+	}
 }
 
 // kfuncResult makes R0 what the function returns.
