@@ -121,7 +121,7 @@ func (w *walk) compare(ck *checkpoint, force bool, keep *bool) (hit, looping boo
 		// Different asynchronous callbacks are no loop.
 	case w.in.Flags[w.pc]&prepare.CallsCallback != 0:
 		if w.covers(old, cur, byRange) {
-			return true, true, nil
+			return true, false, nil // the call comes back here, but that is no edge of a loop
 		}
 	case w.isIterNext(w.pc):
 		if w.covers(old, cur, byRange) && !sameDepths(old, cur) {
