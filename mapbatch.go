@@ -27,6 +27,9 @@ func (m *Map) BatchUpdate(keys, values any, opts *ebpf.BatchOptions) (int, error
 	if err != nil {
 		return 0, fmt.Errorf("batch update: %w", err)
 	}
+	if !m.k.Spec().Type.Batch().Update {
+		return 0, wrapMapError("batch update", maps.ENOTSUPP)
+	}
 	for i := range k.Len() {
 		var value any
 		if m.perCPU() {
@@ -46,6 +49,9 @@ func (m *Map) BatchDelete(keys any, _ *ebpf.BatchOptions) (int, error) {
 	k := reflect.ValueOf(keys)
 	if k.Kind() != reflect.Slice {
 		return 0, errors.New("batch delete: keys must be a slice")
+	}
+	if !m.k.Spec().Type.Batch().Delete {
+		return 0, wrapMapError("batch delete", maps.ENOTSUPP)
 	}
 	for i := range k.Len() {
 		if err := m.Delete(k.Index(i).Interface()); err != nil {
@@ -75,6 +81,9 @@ func (m *Map) batchLookup(cursor *MapBatchCursor, keysOut, valuesOut any, remove
 		return 0, fmt.Errorf("batch lookup: %w", err)
 	}
 	cursor.m = m
+	if can := m.k.Spec().Type.Batch(); remove && !can.LookupAndDelete || !can.Lookup {
+		return 0, wrapMapError("batch lookup", maps.ENOTSUPP)
+	}
 	if m.closed.Load() {
 		return 0, wrapMapError("batch lookup", maps.ErrClosed)
 	}

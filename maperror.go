@@ -21,7 +21,7 @@ func wrapMapError(doing string, err error) error {
 	for _, known := range [...]struct {
 		errno maps.Errno
 		as    error
-	}{{maps.ENOENT, ebpf.ErrKeyNotExist}, {maps.EEXIST, ebpf.ErrKeyExist}, {maps.ENOTSUPP, ebpf.ErrNotSupported}, {maps.EOPNOTSUPP, ebpf.ErrNotSupported}} {
+	}{{maps.ENOENT, ebpf.ErrKeyNotExist}, {maps.EEXIST, ebpf.ErrKeyExist}, {maps.ENOTSUPP, ebpf.ErrNotSupported}} {
 		if errno == known.errno {
 			return &mapError{doing, err, known.as}
 		}
