@@ -113,9 +113,7 @@ func hostOrder(t *testing.T) (in, out []uint64) {
 
 // kernelOrder is the order in the running kernel, in a network namespace and a cgroup of the test's own.
 func kernelOrder(t *testing.T) (in, out []uint64) {
-	if os.Geteuid() != 0 {
-		t.Skip("network namespaces and cgroups need root")
-	}
+	root := cgroup2(t)
 	runtime.LockOSThread() // and never unlocked: the thread ends with the test, and its namespace with it
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Skip("no network namespace: ", err)
@@ -141,16 +139,6 @@ func kernelOrder(t *testing.T) (in, out []uint64) {
 	must("interface", err)
 
 	// The socket's cgroup is that of who makes it.
-	root := ""
-	for _, dir := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
-		var st unix.Statfs_t
-		if err := unix.Statfs(dir, &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
-			root = dir
-		}
-	}
-	if root == "" {
-		t.Skip("there is no hierarchy of cgroups of version 2")
-	}
 	group := root + "/skep-order"
 	must("cgroup", os.MkdirAll(group, 0o755))
 	t.Cleanup(func() { os.Remove(group) })
@@ -220,3 +208,6 @@ func checksum(b []byte) {
 	sum = sum>>16 + sum&0xffff
 	binary.BigEndian.PutUint16(b[24:], ^uint16(sum+sum>>16))
 }
+
+// loopbackUp brings up the loopback device of the namespace.
+func loopbackUp() error { return exec.Command("ip", "link", "set", "lo", "up").Run() }

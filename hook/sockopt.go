@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/cilium/ebpf"
@@ -14,7 +15,9 @@ type Sockopt struct {
 	Level, Name int32
 	// Value is what is set; or what the kernel would give back, of Getsockopt.
 	Value []byte
-	// Ret is what the kernel returned, of Getsockopt: 0, or an errno, negative.
+	// Room is how many bytes the task has room for, of Getsockopt; as many as Value has if it is less.
+	Room int
+	// Ret is what the kernel returned and what the task gets, of Getsockopt: 0, or an errno, negative.
 	Ret int32
 	// Bypass tells that a program of Setsockopt has done it all: the kernel does not see the call (optlen is -1).
 	Bypass bool
@@ -25,22 +28,29 @@ func (c *Cgroup) Setsockopt(o *Sockopt) ([]Step, error) {
 	return c.sockopt(ebpf.AttachCGroupSetsockopt, o)
 }
 
-// Getsockopt lets the programs of getsockopt change what a task gets: the value and what the call returns.
+// Getsockopt lets the programs of getsockopt change what a task gets: the value and what the call returns, Sockopt.Ret, which
+// is -EPERM if one refuses.
 func (c *Cgroup) Getsockopt(o *Sockopt) ([]Step, error) {
 	return c.sockopt(ebpf.AttachCGroupGetsockopt, o)
 }
 
 func (c *Cgroup) sockopt(at ebpf.AttachType, o *Sockopt) ([]Step, error) {
-	ctx := &sockoptContext{context: newContext("bpf_sockopt"), value: o.Value}
+	get := at == ebpf.AttachCGroupGetsockopt
+	const least = 16 // bytes that programs of setsockopt have for a value
+	room := max(len(o.Value), o.Room)
+	if !get {
+		room = max(len(o.Value), least)
+	}
+	ctx := &sockoptContext{context: newContext("bpf_sockopt"), value: append(bytes.Clone(o.Value), make([]byte, room-len(o.Value))...)}
 	ctx.sock = &helpers.Sock{Family: familyIPv4, Type: Stream, Protocol: TCP, RxQueueMapping: -1}
 	ctx.set("level", uint64(uint32(o.Level)))
 	ctx.set("optname", uint64(uint32(o.Name)))
 	ctx.set("optlen", uint64(len(o.Value)))
-	if at == ebpf.AttachCGroupGetsockopt {
-		ctx.set("retval", uint64(uint32(o.Ret)))
+	retval := int64(0)
+	if get {
+		retval = int64(o.Ret)
 	}
 	e := c.h.newEvent()
-	retval := int64(int32(ctx.get("retval")))
 	for _, l := range c.links(at) {
 		r0, ran, err := e.run(l, func(r *helpers.Run) error {
 			r.Retval = retval
@@ -48,7 +58,7 @@ func (c *Cgroup) sockopt(at ebpf.AttachType, o *Sockopt) ([]Step, error) {
 		}, func(r *helpers.Run, _ uint64) error {
 			// The field and bpf_set_retval are two ways to the same.
 			was := retval
-			if retval = r.Retval; retval == was && at == ebpf.AttachCGroupGetsockopt {
+			if retval = r.Retval; retval == was && get {
 				retval = int64(int32(binaryHalf(r.Context(), ctx.s.Field("retval").Off)))
 			}
 			return ctx.result(r)
@@ -58,23 +68,24 @@ func (c *Cgroup) sockopt(at ebpf.AttachType, o *Sockopt) ([]Step, error) {
 		}
 		if ran && r0&1 == 0 && retval >= 0 {
 			retval = -int64(maps.EPERM)
-			if at == ebpf.AttachCGroupGetsockopt {
-				return e.steps, maps.EPERM
-			}
 		}
 	}
-	n := int32(ctx.get("optlen"))
-	switch {
-	case at == ebpf.AttachCGroupSetsockopt && retval < 0:
+	o.Ret = int32(retval)
+	if retval < 0 {
+		if get {
+			return e.steps, nil // the task gets Ret
+		}
 		return e.steps, maps.Errno(-retval)
-	case at == ebpf.AttachCGroupSetsockopt && n == -1:
+	}
+	switch n := int32(ctx.get("optlen")); {
+	case n == -1 && !get:
 		o.Bypass = true
-	case n < 0 || int(n) > len(ctx.value):
-		return e.steps, fmt.Errorf("hook: optlen is %d, of a value of %d bytes: %w", n, len(ctx.value), maps.EFAULT)
-	default:
+	case n < 0 || int(n) > room:
+		return e.steps, fmt.Errorf("hook: optlen is %d, of a value of %d bytes: %w", n, room, maps.EFAULT)
+	case n > 0: // 0 leaves the value as it was
 		o.Value = ctx.value[:n]
 	}
-	o.Level, o.Name, o.Ret = int32(ctx.get("level")), int32(ctx.get("optname")), int32(retval)
+	o.Level, o.Name = int32(ctx.get("level")), int32(ctx.get("optname"))
 	return e.steps, nil
 }
 
