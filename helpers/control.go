@@ -21,7 +21,7 @@ var controlFamily = map[int32]Func{
 	183: funcArg,
 	184: funcRet,
 	185: func(c *Call) (uint64, error) { return uint64(c.Run.FuncArgs), nil },
-	186: func(c *Call) (uint64, error) { return uint64(c.Run.Retval), nil },
+	186: getRetval,
 	187: setRetval,
 	58:  overrideReturn,
 }
@@ -125,8 +125,28 @@ func (c *Call) copyArg(n uint32, to uint64) (uint64, error) {
 	return 0, nil
 }
 
+// retval is the field of that name in the context of programs on socket options, which is the same thing; nil in others.
+func (c *Call) retval() []byte {
+	const field = 36 // of struct bpf_sockopt
+	if c.Run.Type != linux.ProgTypeCGroupSockopt {
+		return nil
+	}
+	return c.Run.Space.Bytes(c.Run.Ctx+field, 4)
+}
+
+// getRetval is bpf_get_retval().
+func getRetval(c *Call) (uint64, error) {
+	if b := c.retval(); b != nil {
+		return uint64(int64(int32(binary.NativeEndian.Uint32(b)))), nil
+	}
+	return uint64(c.Run.Retval), nil
+}
+
 func setRetval(c *Call) (uint64, error) {
 	c.Run.Retval = int64(int32(c.Args[0]))
+	if b := c.retval(); b != nil {
+		binary.NativeEndian.PutUint32(b, uint32(c.Args[0]))
+	}
 	return 0, nil
 }
 

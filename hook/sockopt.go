@@ -56,11 +56,7 @@ func (c *Cgroup) sockopt(at ebpf.AttachType, o *Sockopt) ([]Step, error) {
 			r.Retval = retval
 			return ctx.setup(r)
 		}, func(r *helpers.Run, _ uint64) error {
-			// The field and bpf_set_retval are two ways to the same.
-			was := retval
-			if retval = r.Retval; retval == was && get {
-				retval = int64(int32(binaryHalf(r.Context(), ctx.s.Field("retval").Off)))
-			}
+			retval = int64(int32(binaryHalf(r.Context(), ctx.s.Field("retval").Off)))
 			return ctx.result(r)
 		})
 		if err != nil {
