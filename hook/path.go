@@ -21,9 +21,9 @@ const (
 	xdpRedirect
 )
 
-// What TC programs return; others mean the next program.
+// What TC programs return besides 0, which lets the packet pass.
 const (
-	tcPass     = 0
+	tcNext     = -1
 	tcDrop     = 2
 	tcRedirect = 7
 )
@@ -234,7 +234,8 @@ func (p *packet) tc(point string, i *Interface) (done bool, err error) {
 			continue
 		}
 		switch int32(r0) {
-		case tcPass:
+		case tcNext:
+		default: // other values end it, and let the packet pass
 			return false, nil
 		case tcDrop:
 			return true, p.drop(i, "TC_ACT_SHOT")
