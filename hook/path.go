@@ -235,12 +235,12 @@ func (p *packet) tc(point string, i *Interface) (done bool, err error) {
 		}
 		switch int32(r0) {
 		case tcNext:
-		default: // other values end it, and let the packet pass
-			return false, nil
 		case tcDrop:
 			return true, p.drop(i, "TC_ACT_SHOT")
 		case tcRedirect:
 			return true, p.tcRedirect(i, &to)
+		default: // other values end it, and let the packet pass
+			return false, nil
 		}
 	}
 	return false, nil
