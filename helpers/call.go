@@ -130,6 +130,8 @@ type Run struct {
 	Later func(fn uint64) (Callback, error)
 	// TypeSize is the size of a type of the program's BTF; 0 if there is none.
 	TypeSize func(id uint32) uint32
+	// Engine is what an engine keeps with the Run between runs; nobody else looks at it.
+	Engine any
 	// Tail is what bpf_tail_call asks for: the engine looks at it after each call of it, and sets it to nil.
 	// Its type is that of the elements of a prog array.
 	Tail any
@@ -184,7 +186,7 @@ func (r *Run) Close() error {
 
 // Reset forgets what was set for a run: the Run is as NewRun made it, but for its CPU and what it keeps to use again.
 func (r *Run) Reset() {
-	*r = Run{Space: r.Space, Env: r.Env, CPU: r.CPU, CPUs: r.CPUs, Stack: r.stack, Trace: r.Trace, Timers: r.Timers, Objects: r.Objects,
+	*r = Run{Space: r.Space, Env: r.Env, Engine: r.Engine, CPU: r.CPU, CPUs: r.CPUs, Stack: r.stack, Trace: r.Trace, Timers: r.Timers, Objects: r.Objects,
 		stack: r.stack, packet: r.packet, sock: r.sock, mem: r.mem, ctx: r.ctx, ctxCap: r.ctxCap, textBuf: r.textBuf}
 }
 

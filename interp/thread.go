@@ -17,6 +17,9 @@ const maxDepth = helpers.MaxFrames - 1
 // outOfBudget is the reason of the Trap that ends a run with too many instructions.
 const outOfBudget = "the run has used up its budget of instructions"
 
+// ErrBudget is the error behind the Trap of other engines' runs that end so.
+var ErrBudget = errors.New(outOfBudget)
+
 // A thread is what a run needs besides its Run. It is kept in the pool of the Machine that starts it.
 type thread struct {
 	regs  [256]uint64 // r0 to r10; the rest is there so that an index of a byte needs no check
@@ -213,15 +216,7 @@ func (t *thread) trap(m *Machine, pc int, reason string, err error) (uint64, err
 
 // trapErr ends the run with an error that a helper gave: one from a callback is a Trap already.
 func (t *thread) trapErr(m *Machine, pc int, err error) (uint64, error) {
-	var inner *Trap
-	if errors.As(err, &inner) {
-		return 0, inner
-	}
-	reason := err.Error()
-	if name := callee(m.prog, pc); name != "" {
-		reason = name + ": " + reason
-	}
-	return t.trap(m, pc, reason, err)
+	return 0, NewTrap(m.prog, pc, t.depth, err)
 }
 
 // badAccess is the trap of an access that the Space refused.

@@ -54,9 +54,27 @@ func lineAt(p *object.Program, insn int) *object.LineInfo {
 	return &p.Lines[i-1]
 }
 
+// NewTrap is the trap of a program at an instruction, so many calls deep, with the error of a helper that it called: for
+// other engines. An err that is a Trap already is it.
+func NewTrap(p *object.Program, insn, frame int, err error) *Trap {
+	var inner *Trap
+	if errors.As(err, &inner) {
+		return inner
+	}
+	reason := err.Error()
+	if name := callee(p, insn); name != "" {
+		reason = name + ": " + reason
+	}
+	return makeTrap(p, insn, frame, reason, err)
+}
+
 // newTrap makes the trap of the machine at an instruction.
 func (m *Machine) newTrap(insn, frame int, reason string, err error) *Trap {
-	t := &Trap{Program: m.prog.Name, Insn: insn, Frame: frame, Reason: reason, Err: err, Line: lineAt(m.prog, insn)}
+	return makeTrap(m.prog, insn, frame, reason, err)
+}
+
+func makeTrap(p *object.Program, insn, frame int, reason string, err error) *Trap {
+	t := &Trap{Program: p.Name, Insn: insn, Frame: frame, Reason: reason, Err: err, Line: lineAt(p, insn)}
 	var f *memory.Fault
 	if errors.As(err, &f) {
 		t.Addr, t.Object = f.Addr, f.Object

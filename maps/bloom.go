@@ -34,7 +34,7 @@ func newBloom(c *common) (impl, error) {
 
 // bit is the number of the bit that hash function i sets. Their seeds only differ.
 func (m *Bloom) bit(i uint64, value []byte) uint32 {
-	return HashKey(i*hashFactor+i, value) & m.mask
+	return HashKey(i*HashFactor+i, value) & m.mask
 }
 
 // Push adds a value; flags must be Any.

@@ -45,21 +45,21 @@ type TableLayout struct {
 	Seed      uint64
 }
 
-// hashFactor is odd and has its bits well spread: 2^64 divided by the golden ratio.
-const hashFactor = 0x9e3779b97f4a7c15
+// HashFactor is odd and has its bits well spread: 2^64 divided by the golden ratio.
+const HashFactor = 0x9e3779b97f4a7c15
 
 // HashKey is the hash that tables use: for each 8 bytes of the key, and then for the rest, zero-extended, as a
-// number in the byte order of the host, h = fold(h ^ word), where fold multiplies by hashFactor and
+// number in the byte order of the host, h = fold(h ^ word), where fold multiplies by HashFactor and
 // adds both halves of the 128-bit product with exclusive or; then the high half of h is added to the low.
 func HashKey(seed uint64, key []byte) uint32 {
 	h := seed
 	for len(key) >= 8 {
-		hi, lo := bits.Mul64(h^binary.NativeEndian.Uint64(key), hashFactor)
+		hi, lo := bits.Mul64(h^binary.NativeEndian.Uint64(key), HashFactor)
 		h = hi ^ lo
 		key = key[8:]
 	}
 	if len(key) > 0 {
-		hi, lo := bits.Mul64(h^tail(key), hashFactor)
+		hi, lo := bits.Mul64(h^tail(key), HashFactor)
 		h = hi ^ lo
 	}
 	return uint32(h ^ h>>32)

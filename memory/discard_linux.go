@@ -11,3 +11,6 @@ func (r *region) discard(off, n uint64) bool {
 func (r *region) hugePages(off, n uint64) {
 	_ = unix.Madvise(r.mem[off:off+n], unix.MADV_HUGEPAGE)
 }
+
+// noReserve keeps memory that is mapped and not touched out of the host's account.
+const noReserve = unix.MAP_NORESERVE

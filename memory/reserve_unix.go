@@ -3,6 +3,7 @@
 package memory
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"unsafe"
@@ -23,7 +24,7 @@ func reserve(size uint64) (*region, error) {
 	if size > math.MaxInt {
 		return nil, fmt.Errorf("memory: reserve %d bytes: address space too small", size)
 	}
-	mem, err := unix.Mmap(-1, 0, int(size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	mem, err := unix.Mmap(-1, 0, int(size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|noReserve)
 	if err != nil {
 		return nil, fmt.Errorf("memory: reserve %d bytes: %w", size, err)
 	}
@@ -35,6 +36,17 @@ func (r *region) at(off uint64) unsafe.Pointer { return unsafe.Pointer(&r.mem[of
 func (r *region) commit(off, n uint64) error {
 	if err := unix.Mprotect(r.mem[off:off+n], unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		return fmt.Errorf("memory: commit %d bytes: %w", n, err)
+	}
+	return nil
+}
+
+// open makes all of it accessible. Pages count only when they are written to: see noReserve.
+func (r *region) open() error {
+	if noReserve == 0 {
+		return errors.New("memory: this host cannot map memory that it need not have")
+	}
+	if err := unix.Mprotect(r.mem, unix.PROT_READ|unix.PROT_WRITE); err != nil {
+		return fmt.Errorf("memory: open the space: %w", err)
 	}
 	return nil
 }

@@ -48,6 +48,7 @@ type Space struct {
 
 	size   uint64
 	strict bool
+	opened bool    // see Open
 	data   *region // with guards
 	planes *region // read plane, then write plane
 	stride uint64  // bytes from one plane to the other
@@ -159,6 +160,25 @@ func (s *Space) Size() uint64 { return s.size }
 // Full reports whether Base plus any 32-bit offset, plus a signed 16-bit displacement, plus 8 bytes,
 // lies inside the reservation: what native code may rely on.
 func (s *Space) Full() bool { return s.size == FullSize && guarded }
+
+// Open makes every address within reach of native code readable and writable, whether it is in use or not, so that none
+// faults: those that no object has are zero until somebody writes there, and cost nothing until then. It fails where Full
+// is false or the host does not have it. Checked access is what it was.
+func (s *Space) Open() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.data == nil:
+		return ErrClosed
+	case s.opened:
+		return nil
+	case !s.Full():
+		return errors.New("memory: the space is not a full one")
+	}
+	err := s.data.open()
+	s.opened = err == nil
+	return err
+}
 
 // Strict reports whether owners of adjacent elements should leave gaps; see Options.
 func (s *Space) Strict() bool { return s.strict }

@@ -73,6 +73,9 @@ type Proof struct {
 	Log     string // as Options.LogLevel asked for
 
 	kept *kept // nil unless Options.KeepStates
+
+	noted   []noted // see Facts
+	symbols bool
 }
 
 // Program is what the Proof is about; nil of a Proof that Verify did not make.
@@ -165,6 +168,7 @@ func (w *walk) prepare() *prepare.Fault {
 	w.freq = p.Flags&flagTestStateFreq != 0
 	w.types = &kernelTypes{kernel: o.KernelBTF, refs: map[refKey]*btfRef{}, byName: map[string]*btfRef{}}
 	w.at = make([]insnInfo, len(w.insns))
+	w.noted = make([]noted, len(w.insns))
 	w.subs = make([]subInfo, len(in.Subprogs))
 	w.loops = map[loopKey]*loop{}
 	w.findFlow()
@@ -277,7 +281,7 @@ func (w *walk) judge(err error) (*Proof, error) {
 	}
 	w.proven = true
 	w.log.stats(w)
-	proof := &Proof{program: w.p, kernel: w.k, Cost: w.cost(), Log: string(w.log.b)}
+	proof := &Proof{program: w.p, kernel: w.k, Cost: w.cost(), Log: string(w.log.b), noted: w.noted, symbols: w.hasSymbols()}
 	if w.opts.KeepStates {
 		proof.kept = keepStates(w)
 	}

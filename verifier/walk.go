@@ -39,6 +39,7 @@ type walk struct {
 	kfuncs map[int32]*kfunc // called, by id
 	thrown bool             // bpf_throw is called somewhere
 	at     []insnInfo
+	noted  []noted
 	ids    idMap
 	imm    reg    // the present instruction's constant
 	tmp    [2]reg // scratch: a reg whose address is taken would be allocated
@@ -167,6 +168,7 @@ func (w *walk) run() error {
 		}
 		w.log.insn(w)
 		w.at[w.pc].walked = true
+		w.noteBefore(w.pc)
 		if w.keeper != nil {
 			if err := w.keeper.add(w); err != nil {
 				return err
@@ -177,6 +179,7 @@ func (w *walk) run() error {
 		done, err := w.step()
 		if err == nil {
 			w.commitWrites()
+			w.noteAfter(w.prev)
 		}
 		if err != nil {
 			return err
