@@ -1,0 +1,29 @@
+// Package bench has the programs that the engines are measured on: see README.md.
+package bench
+
+import "embed"
+
+//go:generate go run ../examples/internal/cc empty.c xorshift.c modpow.c sort.c csum.c siphash.c steer.c bytescan.c firewall.c
+//go:generate go run ../examples/internal/cc calls.c bsearch.c arraymap.c pktcount.c hashmap.c
+
+// Files are the objects, NAME.o, and the packets that they are run on, packets/NAME.pkt.
+//
+//go:embed *.o packets
+var Files embed.FS
+
+// A Program is one of the set.
+type Program struct {
+	Name string
+	// Want is what it returns on its packet.
+	Want uint32
+	// Maps tells that it uses maps, which the geometric means of the engines leave out.
+	Maps bool
+}
+
+// Programs are the set. Hashmap returns 0 when it runs for the first time.
+var Programs = []Program{
+	{"empty", 0, false}, {"xorshift", 3590099179, false}, {"modpow", 2206735699, false}, {"sort", 647770404, false},
+	{"csum", 2143126875, false}, {"siphash", 3382249092, false}, {"steer", 62182113, false}, {"bytescan", 500, false},
+	{"firewall", 108, false}, {"calls", 2276667694, false}, {"bsearch", 875588429, false},
+	{"arraymap", 3481, true}, {"pktcount", 2, true}, {"hashmap", 1, true},
+}
