@@ -1,0 +1,311 @@
+package jit
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/jit/layout"
+	"github.com/skepbpf/skep/maps"
+	"github.com/skepbpf/skep/object"
+	"github.com/skepbpf/skep/verifier"
+)
+
+// Numbers of helpers that the compiler knows.
+const (
+	idLookup    = 1
+	idPrintk    = 6 // takes more arguments than its prototype has
+	idProcessor = 8
+	idTailCall  = 12
+)
+
+// A compiler makes native code of a program. It is used again and again, and keeps its memory.
+type compiler struct {
+	prog  *object.Program
+	insns []isa.Insn
+	proof *verifier.Proof
+	opts  *Options
+	b     backend
+
+	facts    []verifier.Fact
+	narrowAt []regSet
+	target   []bool // somebody jumps there
+	loops    []bool // jumps backwards lead there
+	heads    []bool // jumps backwards lead there, and it is to count them
+	funcs    []function
+	th       thunks
+	stubs    map[int]layout.Label // of hash tables, by index of the map
+	arena    bool
+
+	fn    *function
+	sites []site
+	cold  []coldCode
+	flags int // the last instruction whose result the flags tell of, if the backend has such
+}
+
+// coldCode is what is seldom executed, and written after the function.
+type coldCode struct {
+	at    layout.Label
+	write func()
+}
+
+// A siteKind says why native code comes back.
+type siteKind uint8
+
+const (
+	siteHelper siteKind = iota // call a helper or kernel function
+	siteTail                   // bpf_tail_call
+	siteSlow                   // execute one instruction
+	sitePoll                   // the count is up
+)
+
+// A site is a place where native code leaves, and what is to be done then.
+type site struct {
+	kind siteKind
+	main bool // in the main function
+	pc   int32
+	fn   helpers.Func
+
+	resume, end layout.Label
+	resumeAt    uintptr // where to go on
+	endAt       uintptr // the end of the function
+	thunk       uintptr // how to get there
+}
+
+// code is what a compiler makes: relocatable, and the same for the same input.
+type code struct {
+	text  []byte
+	sites []site
+
+	start, invoke, resume, resumeAll uintptr // thunks
+	main, mainTail                   uintptr // main function, and its place after the stack was cleared
+	funcs                            map[int]uintptr
+	depth0                           int   // bytes of stack of the main function
+	lower                            int   // frames below it that are to be cleared
+	at                               []int // of each instruction, -1 for those that are not there
+}
+
+// relocate makes addresses of what are offsets.
+func (c *code) relocate(base uintptr) {
+	for _, a := range []*uintptr{&c.start, &c.invoke, &c.resume, &c.resumeAll, &c.main, &c.mainTail} {
+		*a += base
+	}
+	for pc := range c.funcs {
+		c.funcs[pc] += base
+	}
+	for i := range c.sites {
+		s := &c.sites[i]
+		s.resumeAt += base
+		s.endAt += base
+		s.thunk = c.resumeAll
+		if s.kind == siteHelper || s.kind == siteTail {
+			s.thunk = c.resume
+		}
+	}
+}
+
+// errUnsupported is what a backend cannot do.
+var errUnsupported = errors.New("jit: an instruction has no native form")
+
+// compile makes the code.
+func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *code, err error) {
+	c.proof, c.prog, c.opts, c.b = proof, proof.Program(), o, b
+	c.insns = c.prog.Insns
+	n := len(c.insns)
+	c.sites, c.cold = nil, c.cold[:0]
+	c.facts = resize(c.facts, n+1)
+	c.arena = false
+	for _, m := range o.Maps {
+		if m != nil && m.Spec().Type == maps.Arena {
+			c.arena = true
+		}
+	}
+	for pc := range n {
+		c.facts[pc] = proof.Facts(pc)
+		if _, ok := baseOf(&c.insns[pc]); ok && c.arena {
+			c.facts[pc] |= verifier.ForeignBase // pointers into arenas are scalars
+		}
+	}
+	bld := b.builder()
+	bld.Reset(n + 1)
+	c.findFunctions()
+	c.findLoops()
+	c.narrow()
+	t := &c.th
+	for _, l := range []*layout.Label{&t.start, &t.invoke, &t.resume, &t.resumeAll, &t.all, &t.done} {
+		*l = bld.Label()
+	}
+	for n := range t.call {
+		t.call[n] = bld.Label()
+	}
+	for k := range c.funcs {
+		c.funcs[k].body, c.funcs[k].epilogue = bld.Label(), bld.Label()
+	}
+	mainTail := bld.Label()
+	b.thunks(t)
+	c.hashStubs()
+	depth0 := 0
+	if d := proof.Cost.StackDepth; len(d) > 0 {
+		depth0 = (d[0] + 7) &^ 7
+	}
+	for k := range c.funcs {
+		if !c.live(c.funcs[k].start) {
+			continue
+		}
+		if err := c.function1(&c.funcs[k], depth0, mainTail); err != nil {
+			return nil, err
+		}
+	}
+	placed, err := bld.Place(b.encoding())
+	if err != nil {
+		return nil, err
+	}
+	at := func(l layout.Label) uintptr { return uintptr(placed.Offset(l)) }
+	out = &code{text: placed.Code, sites: c.sites, start: at(t.start), invoke: at(t.invoke), resume: at(t.resume),
+		resumeAll: at(t.resumeAll), main: at(c.funcs[0].body), mainTail: at(mainTail), funcs: map[int]uintptr{}, depth0: depth0}
+	for k := range c.funcs {
+		if f := &c.funcs[k]; c.live(f.start) {
+			out.funcs[f.start] = at(f.body)
+		}
+	}
+	for i, d := range proof.Cost.StackDepth {
+		if i > 0 && d > 0 {
+			out.lower = c.funcs[0].depth
+		}
+	}
+	for i := range out.sites {
+		s := &out.sites[i]
+		s.resumeAt, s.endAt = at(s.resume), at(s.end)
+	}
+	out.at = make([]int, n)
+	for pc := range n {
+		out.at[pc] = placed.Offset(layout.Label(pc))
+	}
+	return out, nil
+}
+
+// hashStubs writes the lookups of the hash tables that the program looks up keys in.
+func (c *compiler) hashStubs() {
+	clear(c.stubs)
+	for pc := range c.insns {
+		if i := &c.insns[pc]; i.Op != isa.Call || i.Imm != idLookup || !c.live(pc) || c.opts.Helper != nil {
+			continue
+		}
+		index := c.proof.MapArg(pc)
+		if index < 0 || index >= len(c.opts.Maps) || c.stubs[index] != 0 {
+			continue
+		}
+		m, ok := c.opts.Maps[index].(*maps.HashMap)
+		if !ok {
+			continue
+		}
+		bld := c.b.builder()
+		stub := bld.Label()
+		bld.Bind(stub)
+		l := m.Layout()
+		if !c.b.hash(&l) {
+			continue
+		}
+		if c.stubs == nil {
+			c.stubs = map[int]layout.Label{}
+		}
+		c.stubs[index] = stub
+	}
+}
+
+// live tells that the instruction may run.
+func (c *compiler) live(pc int) bool { return c.facts[pc]&verifier.Walked != 0 }
+
+// walkedLong is how often the head of a loop is walked by the verifier, round by round, before it is worth counting.
+const walkedLong = 4096
+
+// findLoops marks the heads of loops that may go round so often that they must be counted.
+func (c *compiler) findLoops() {
+	c.heads = resize(c.heads, len(c.insns)+1)
+	c.loops = resize(c.loops, len(c.insns)+1)
+	for k := range c.funcs {
+		f := &c.funcs[k]
+		for pc := f.start; pc < f.end; pc++ {
+			i := &c.insns[pc]
+			if i.Op != isa.Ja && !i.Op.IsCond() && i.Op != isa.MayGoto || !c.live(pc) {
+				continue
+			}
+			head := i.Target(pc)
+			if head > pc {
+				continue
+			}
+			c.loops[head] = true
+			long := f.kfuncs || f.mayGoto != 0 || c.proof.Walks(head) > walkedLong
+			for at := head; at < pc && !long; at++ {
+				if c.insns[at].Op == isa.CallSub {
+					long = c.funcs[c.function(c.insns[at].Target(at))].loops
+				}
+			}
+			c.heads[head] = c.heads[head] || long
+		}
+	}
+}
+
+// function1 emits a function.
+func (c *compiler) function1(f *function, depth0 int, mainTail layout.Label) error {
+	c.fn, c.flags = f, -1
+	b := c.b
+	bld := b.builder()
+	bld.Align(16, 15)
+	bld.Bind(f.body)
+	if f.main {
+		b.clear(depth0)
+		bld.Bind(mainTail)
+	}
+	b.enter(f)
+	for pc := f.start; pc < f.end; {
+		if !c.live(pc) {
+			pc++
+			continue
+		}
+		c.bind(pc)
+		n, err := c.emit(pc)
+		if err != nil {
+			return fmt.Errorf("instruction %d: %w", pc, err)
+		}
+		for k := 1; k < n; k++ {
+			bld.Bind(layout.Label(pc + k)) // within what was emitted together: nobody jumps there
+		}
+		pc += n
+	}
+	bld.Bind(f.epilogue)
+	b.leave(f, c.th.done)
+	for k := 0; k < len(c.cold); k++ {
+		bld.Bind(c.cold[k].at)
+		c.cold[k].write()
+	}
+	c.cold = c.cold[:0]
+	return nil
+}
+
+// bind puts the label of an instruction here, and what the head of a loop needs.
+func (c *compiler) bind(pc int) {
+	bld := c.b.builder()
+	if c.loops[pc] {
+		c.b.align()
+	}
+	bld.Bind(layout.Label(pc))
+	if !c.heads[pc] {
+		return
+	}
+	cold, resume := bld.Label(), bld.Label()
+	c.b.poll(pollCost, cold)
+	bld.Bind(resume)
+	n := c.site(site{kind: sitePoll, pc: int32(pc), resume: resume, end: c.fn.epilogue, main: c.fn.main})
+	c.cold = append(c.cold, coldCode{cold, func() { c.b.exit(n, c.th.all) }})
+}
+
+// pollCost is how many instructions a round of a loop counts for.
+const pollCost = 8
+
+// site makes a site and gives its number.
+func (c *compiler) site(s site) int {
+	c.sites = append(c.sites, s)
+	return len(c.sites) - 1
+}

@@ -1,0 +1,183 @@
+package jit
+
+import (
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/verifier"
+)
+
+// A regSet is a set of registers.
+type regSet uint16
+
+const (
+	allRegs     = regSet(1<<isa.NumRegs - 1)
+	callerSaved = regSet(1<<isa.R0 | 1<<isa.R1 | 1<<isa.R2 | 1<<isa.R3 | 1<<isa.R4 | 1<<isa.R5)
+)
+
+func (s regSet) has(r isa.Reg) bool { return s>>r&1 != 0 }
+
+func (s *regSet) set(r isa.Reg, on bool) {
+	if on {
+		*s |= 1 << r
+	} else {
+		*s &^= 1 << r
+	}
+}
+
+// narrow finds, for each instruction, the registers whose upper halves are zero before it, whatever the Proof says: that
+// follows from the instructions themselves, as they are emitted. Pointers, which the Proof says fit, are computed in
+// 32 bits; and a base register that is not narrow is cut before it is used, in place.
+//
+// It starts from the assumption that all are and takes back what is wrong until nothing is.
+func (c *compiler) narrow() {
+	n := len(c.insns)
+	c.narrowAt = resize(c.narrowAt, n+1)
+	in := c.narrowAt
+	for i := range in {
+		in[i] = allRegs
+	}
+	for i := range c.funcs {
+		f := &c.funcs[i]
+		if f.main {
+			in[f.start] = 1<<isa.R10 | 1<<isa.R1
+		} else if f.callback {
+			in[f.start] = 1 << isa.R10
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		meet := func(pc int, s regSet, back bool) {
+			if s |= 1 << isa.R10; in[pc]&s != in[pc] {
+				in[pc] &= s
+				changed = changed || back
+			}
+		}
+		for pc := 0; pc < n; pc++ {
+			if !c.live(pc) {
+				continue
+			}
+			i := &c.insns[pc]
+			s := c.narrowAfter(pc, in[pc])
+			switch {
+			case i.Op.IsCond(), i.Op == isa.MayGoto:
+				to := i.Target(pc)
+				meet(to, s, to <= pc)
+				meet(pc+1, s, false)
+			case i.Op == isa.Ja:
+				to := i.Target(pc)
+				meet(to, s, to <= pc)
+			case i.Op == isa.Exit:
+			case i.Op == isa.CallSub:
+				to := i.Target(pc)
+				meet(to, in[pc]&(1<<isa.R1|1<<isa.R2|1<<isa.R3|1<<isa.R4|1<<isa.R5), to <= pc)
+				meet(pc+1, s, false)
+			case i.Op == isa.LdImm64:
+				meet(pc+2, s, false)
+			default:
+				meet(pc+1, s, false)
+			}
+		}
+	}
+}
+
+// narrowAfter is what is narrow after an instruction.
+func (c *compiler) narrowAfter(pc int, s regSet) regSet {
+	i := &c.insns[pc]
+	if base, ok := baseOf(i); ok && c.facts[pc]&verifier.ForeignBase == 0 {
+		s.set(base, true)
+	}
+	switch op := i.Op; {
+	case op.IsALU():
+		s.set(i.Dst, c.narrowALU(pc, i, s))
+	case op == isa.Load:
+		s.set(i.Dst, i.Size < 8 || c.facts[pc]&verifier.PointerResult != 0 && c.facts[pc]&verifier.ForeignBase == 0)
+	case op == isa.LoadSX:
+		s.set(i.Dst, false)
+	case op == isa.LoadAcq:
+		s.set(i.Dst, i.Size < 8)
+	case op == isa.CmpXchg:
+		s.set(isa.R0, i.Size < 8)
+	case op == isa.FetchAdd, op == isa.FetchOr, op == isa.FetchAnd, op == isa.FetchXor, op == isa.Xchg:
+		s.set(i.Src, i.Size < 8)
+	case op == isa.LdAbs, op == isa.LdInd:
+		s &^= callerSaved
+		s.set(isa.R0, true)
+	case op == isa.LdImm64:
+		v, _ := c.imm64(pc)
+		s.set(i.Dst, v>>32 == 0)
+	case op == isa.Call:
+		s &^= callerSaved
+		s.set(isa.R0, c.opts.Helper == nil && (i.Imm == idLookup || i.Imm == idProcessor))
+	case op == isa.CallSub, op == isa.CallKfn:
+		s &^= callerSaved
+	}
+	return s
+}
+
+func (c *compiler) narrowALU(pc int, i *isa.Insn, s regSet) bool {
+	if i.Op == isa.AddrSpaceCast || i.Size == 4 && i.Op != isa.Bswap {
+		if i.Op != isa.ToLE && i.Op != isa.ToBE {
+			return true
+		}
+	}
+	src := s.has(i.Src)
+	if !i.SrcReg {
+		src = i.Imm >= 0
+	}
+	dst := s.has(i.Dst)
+	switch i.Op {
+	case isa.Mov:
+		return src
+	case isa.And:
+		return src || dst
+	case isa.Or, isa.Xor:
+		return src && dst
+	case isa.Rsh:
+		return dst || !i.SrcReg && i.Imm&63 >= 32
+	case isa.Arsh, isa.Div:
+		return dst
+	case isa.Mod:
+		return dst || src && !i.SrcReg && i.Imm != 0
+	case isa.Add, isa.Sub:
+		return c.facts[pc]&verifier.PointerResult != 0
+	case isa.Mul:
+		return false
+	case isa.ToLE, isa.ToBE, isa.Bswap:
+		return i.Imm < 64
+	}
+	return false
+}
+
+// baseOf is the register with the address that an instruction accesses.
+func baseOf(i *isa.Insn) (isa.Reg, bool) {
+	switch op := i.Op; {
+	case op == isa.Load, op == isa.LoadSX, op == isa.LoadAcq:
+		return i.Src, true
+	case op == isa.Store, op == isa.StoreImm, op.IsAtomic():
+		return i.Dst, true
+	}
+	return 0, false
+}
+
+// written are the registers that an instruction writes, of those that calls preserve.
+func savedWritten(i *isa.Insn) (r isa.Reg, ok bool) {
+	switch op := i.Op; {
+	case op.IsALU(), op == isa.Load, op == isa.LoadSX, op == isa.LoadAcq, op == isa.LdImm64:
+		r = i.Dst
+	case op.IsAtomic() && op.Info().Form == isa.FormFetch && op != isa.CmpXchg:
+		r = i.Src
+	case op == isa.Store, op == isa.StoreImm, op.IsAtomic():
+		// A base that is not narrow is cut in place: that writes it.
+		r = i.Dst
+	}
+	return r, r >= isa.R6 && r <= isa.R9
+}
+
+// resize makes a slice n long, without its contents.
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, n+n/4)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
