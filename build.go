@@ -11,6 +11,7 @@ import (
 
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/interp"
+	"github.com/skepbpf/skep/jit"
 	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/maps"
 	"github.com/skepbpf/skep/object"
@@ -34,8 +35,10 @@ func newBuilder(w *world, opts *Options) *builder {
 
 // A machine is a program ready to run, as prog arrays and Programs have it.
 type machine struct {
-	*interp.Machine
+	engine
+	native  *jit.Program // nil if the program runs in package interp
 	prog    *object.Program
+	why     error // why it does
 	verdict *Verdict
 	maps    []*kernelMap
 
@@ -161,7 +164,15 @@ func (b *builder) newMachine(name string, p *object.Program) (*machine, error) {
 	if b.opts.Cover != nil {
 		o.Observe = b.opts.Cover.Observe
 	}
-	if m.Machine, err = interp.New(p, o); err != nil {
+	switch {
+	case v.Accepted() && b.opts.Engine != EngineInterp && o.Observe == nil:
+		err = m.compile(b, used)
+	case b.opts.Engine == EngineJIT:
+		return nil, fmt.Errorf("skep: program %s: %w", name, errNotProved)
+	default:
+		m.engine, err = interp.New(p, o)
+	}
+	if err != nil {
 		return nil, err
 	}
 	b.machines[p] = m
@@ -179,14 +190,6 @@ func (b *builder) kfunc(id int32, module int16) helpers.Func {
 		return nil
 	}
 	return helpers.Kfunc(t.TypeName())
-}
-
-// target is the Machine of an element of a prog array.
-func target(element any) *interp.Machine {
-	if m, ok := element.(*machine); ok {
-		return m.Machine
-	}
-	return nil
 }
 
 // fill writes a map's contents, now that all that they refer to can be made, and freezes it if it is to be.

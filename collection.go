@@ -35,6 +35,8 @@ type Options struct {
 	Env *helpers.Env
 	// Trace gets what programs print with bpf_printk. Nil: it is lost.
 	Trace io.Writer
+	// Engine is what runs the programs. EngineJIT makes programs an error that there is no native code for.
+	Engine Engine
 	// Budget is the number of instructions that a run may execute, more or less. 0 is a few seconds' worth.
 	Budget int64
 	// Cover, if not nil, counts the instructions that runs execute; they are slower then.

@@ -1,0 +1,106 @@
+package skep
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/interp"
+	"github.com/skepbpf/skep/jit"
+	"github.com/skepbpf/skep/maps"
+)
+
+// An Engine is what runs programs.
+type Engine uint8
+
+// The engines.
+const (
+	// EngineAuto is native code for programs that the verifier accepts, where it can be had, and else the interpreter.
+	EngineAuto Engine = iota
+	// EngineInterp is the interpreter, which checks each access and each argument of a helper.
+	EngineInterp
+	// EngineJIT is native code: a program that there is none for is an error. With Options.Cover there is none.
+	EngineJIT
+)
+
+// String is the name of the engine, as ParseEngine reads it.
+func (e Engine) String() string {
+	switch e {
+	case EngineInterp:
+		return "interp"
+	case EngineJIT:
+		return "jit"
+	}
+	return "auto"
+}
+
+// ParseEngine is the engine of a name: auto, interp or jit.
+func ParseEngine(name string) (Engine, error) {
+	for e := EngineAuto; e <= EngineJIT; e++ {
+		if name == e.String() {
+			return e, nil
+		}
+	}
+	return 0, fmt.Errorf("skep: %q is no engine: there are auto, interp and jit", name)
+}
+
+// Engine is what runs the program: EngineJIT or EngineInterp.
+func (p *Program) Engine() Engine {
+	if p.m.native != nil {
+		return EngineJIT
+	}
+	return EngineInterp
+}
+
+// Why tells why the program is not native code; nil if it is.
+func (p *Program) Why() error { return p.m.why }
+
+// errNotProved is why EngineJIT is an error for a program that is not accepted.
+var errNotProved = errors.New("only what the verifier accepts becomes native code")
+
+// engine is a program in an engine.
+type engine interface {
+	Run(*helpers.Run) (uint64, error)
+}
+
+// compile makes the machine's native code, or leaves it to the interpreter.
+func (m *machine) compile(b *builder, used []maps.Map) error {
+	p, err := jit.Compile(m.verdict.Proof, jit.Options{Space: b.w.space, Maps: used, Budget: b.opts.Budget, Target: nativeTarget,
+		Machine: target, Kfunc: b.kfunc})
+	if err != nil {
+		return err
+	}
+	m.engine = p
+	if ok, why := p.Native(); !ok {
+		m.why = why
+		if b.opts.Engine == EngineJIT {
+			return fmt.Errorf("skep: program %s: %w", m.verdict.Name, why)
+		}
+		m.engine, err = p.Machine()
+		return err
+	}
+	m.native = p
+	return nil
+}
+
+// nativeTarget is the native program of an element of a prog array; nil if it has none.
+func nativeTarget(element any) *jit.Program {
+	if m, ok := element.(*machine); ok {
+		return m.native
+	}
+	return nil
+}
+
+// target is the Machine of an element of a prog array.
+func target(element any) *interp.Machine {
+	m, ok := element.(*machine)
+	if !ok {
+		return nil
+	}
+	if m.native != nil {
+		t, _ := m.native.Machine()
+		return t
+	}
+	t, _ := m.engine.(*interp.Machine)
+	return t
+}
