@@ -9,10 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/skepbpf/skep/internal/corpus"
@@ -152,11 +154,17 @@ func (c *conformanceCase) arguments() (args []string, in string) {
 // TestConformance runs the public suite through the plugin's protocol.
 func TestConformance(t *testing.T) {
 	for _, c := range conformance(t) {
-		args, in := c.arguments()
-		var out, errs bytes.Buffer
-		status := run(args, strings.NewReader(in), &out, &errs)
-		require.Zero(t, status, "%s: %s", c.Name, errs.String())
-		requireSame(t, &c, out.String())
+		for _, engine := range []string{"interp", "jit"} {
+			args, in := c.arguments()
+			var out, errs bytes.Buffer
+			status := run(append(args, "--engine", engine), strings.NewReader(in), &out, &errs)
+			if engine == "jit" && errs.Len() > 0 && !hasNative() {
+				continue
+			}
+			if assert.Zero(t, status, "%s in %s: %s", c.Name, engine, errs.String()) {
+				requireSame(t, &c, out.String())
+			}
+		}
 	}
 }
 
@@ -177,6 +185,11 @@ func TestPluginProcess(t *testing.T) {
 	cmd.Env = append(os.Environ(), "SKEP_TEST_COMMAND=1")
 	cmd.Stdin = strings.NewReader("00\n")
 	require.Error(t, cmd.Run(), "half an instruction")
+}
+
+// hasNative tells that this host has native code.
+func hasNative() bool {
+	return runtime.GOOS == "linux" && (runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64")
 }
 
 func requireSame(t *testing.T, c *conformanceCase, out string) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/internal/beside"
 	"github.com/skepbpf/skep/internal/corpus"
 	"github.com/skepbpf/skep/linux"
@@ -43,7 +44,7 @@ The BTF blobs that cases name, and the types of the kernels, lie beside the file
 	fl.StringVar(&f.kernel, "kernel", "", "`version` whose verdicts to compare with (default the one that the cases record)")
 	fl.StringVar(&f.out, "out", "", "`file` to write the verdicts to, as JSON lines")
 	fl.StringVar(&f.before, "before", "", "`file` of earlier verdicts (--out): also print what got better and worse")
-	fl.StringVar(&f.run, "run", "", "also run what is accepted, by this `engine` (interp), and compare return values")
+	fl.StringVar(&f.run, "run", "", "also run what is accepted, by this `engine` (interp or jit), and compare return values")
 	fl.StringVar(&f.area, "area", "", "only cases whose area contains this `text`")
 	fl.StringVar(&f.id, "case", "", "only cases whose id contains this `text`")
 	fl.BoolVar(&f.brief, "brief", false, "print the tables alone")
@@ -56,8 +57,12 @@ The BTF blobs that cases name, and the types of the kernels, lie beside the file
 
 // parity judges the cases and reports.
 func parity(out, errs io.Writer, f *parityFlags, path string) error {
-	if f.run != "" && f.run != "interp" {
-		return usage("there is no engine %q", f.run)
+	engine := skep.EngineAuto
+	if f.run != "" {
+		var err error
+		if engine, err = skep.ParseEngine(f.run); err != nil {
+			return usage("%v", err)
+		}
 	}
 	set, err := corpus.Open(path)
 	if err != nil {
@@ -87,7 +92,7 @@ func parity(out, errs io.Writer, f *parityFlags, path string) error {
 		v := judge(c, kernel, types)
 		// What cannot be judged runs all the same: the interpreter checks it.
 		if w := wants[c.ID]; f.run != "" && v.Verdict != corpus.Reject && w != nil {
-			v.Retvals = retvals(errs, c, w, kernel, types)
+			v.Retvals = retvals(errs, c, w, kernel, types, engine)
 		}
 		return v
 	})
