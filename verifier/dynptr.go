@@ -132,11 +132,14 @@ func (w *walk) dynptrArg(n int, num isa.Reg, r *reg, a *helpers.Arg, c *call) er
 	if err != nil {
 		return err
 	}
-	c.dyn, c.dynForm = d.id, d.form
-	if d.ref != 0 {
-		c.ref = d.ref
-	}
+	c.dyn, c.dynForm, c.dynRef = d.id, d.form, d.ref
 	return nil
+}
+
+// dynptrHeld tells that a slot that the register points to is of a dynptr that holds a reference.
+func (w *walk) dynptrHeld(r *reg) bool {
+	f, spi, ok := w.slotsAt(r, dynptrSlots, "dynptr")
+	return ok && spi < len(f.stack) && f.stack[spi].kind[0] == kindDynptr && f.stack[spi].spill.ref != 0
 }
 
 // kfuncDynptr checks an argument of a kernel function that is a dynptr, or makes it.
@@ -157,7 +160,7 @@ func (w *walk) kfuncDynptr(n int, num isa.Reg, r *reg, p *kfuncParam, c *call) e
 		case "bpf_dynptr_from_skb_meta":
 			kind = dynptrSkbMeta
 		case "bpf_dynptr_clone":
-			kind, parent = c.dynForm, c.ref
+			kind, parent = c.dynForm, c.dynRef
 		default:
 			return unsupported("kernel function %s", c.kf.name)
 		}
@@ -167,10 +170,7 @@ func (w *walk) kfuncDynptr(n int, num isa.Reg, r *reg, p *kfuncParam, c *call) e
 	if err != nil {
 		return err
 	}
-	c.dyn, c.dynForm = d.id, d.form
-	if d.ref != 0 {
-		c.ref = d.ref
-	}
+	c.dyn, c.dynForm, c.dynRef = d.id, d.form, d.ref
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (w *walk) dynptrHelper(c *call) error {
 
 // releaseDynptr ends a dynptr that is given back, and all its clones.
 func (w *walk) releaseDynptr(c *call) error {
-	id := c.ref
+	id := c.dynRef
 	w.cur.dropRef(id)
 	w.dropDynptrs(id)
 	w.forget(id)

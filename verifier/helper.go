@@ -31,6 +31,7 @@ type call struct {
 
 	dynptr  isa.Reg // points to where a dynptr is to be made, 0: none
 	dyn     uint32  // dynptr passed
+	dynRef  uint32  // the reference that it holds
 	dynForm form
 
 	iterFrame, iterSlot int // iterator passed
@@ -360,8 +361,10 @@ func (w *walk) result(c *call) error {
 		d.id = w.newID()
 	}
 	switch p := c.proto; {
-	case p.Has(helpers.PtrCast), p.Has(helpers.DynptrSlice):
+	case p.Has(helpers.PtrCast):
 		d.ref = c.ref
+	case p.Has(helpers.DynptrSlice):
+		d.ref = c.dynRef
 	case p.Has(helpers.Acquires), p.Has(helpers.AcquiresFromSockMap) && c.m != nil &&
 		(linux.MapType(c.m.Type) == linux.MapTypeSockMap || linux.MapType(c.m.Type) == linux.MapTypeSockHash):
 		id := w.newID()

@@ -40,7 +40,7 @@ func (w *walk) arg(n int, c *call) error {
 			if r.typ == dynptrPtr {
 				return w.refuse(einval, "dynptr-const", "cannot release unowned const bpf_dynptr")
 			}
-			if d := w.dynptrAt(r); d == nil || d.ref == 0 {
+			if !w.dynptrHeld(r) {
 				return w.refuse(einval, "dynptr-unacquired", "arg %d is an unacquired reference", reg)
 			}
 			c.release = reg

@@ -124,7 +124,7 @@ func (w *walk) kfuncPointer(c *call, d *reg) (known bool, err error) {
 		if c.dynForm.ofPacket() {
 			d.form = c.dynForm
 		}
-		d.ref = c.ref
+		d.ref = c.dynRef
 	case "bpf_arena_alloc_pages":
 		d.setUnknown()
 	case "bpf_get_kmem_cache":

@@ -309,10 +309,6 @@ func (r *reg) appendText(b []byte, f *frame) []byte {
 	if r.flags&nonOwnRef != 0 {
 		add("non_own_ref")
 	}
-	if r.typ == dynptrPtr {
-		add("type=")
-		b = append(b, formNames[r.form]...)
-	}
 	if r.typ == constMap || r.typ == mapKey || r.typ == mapValue {
 		if r.m.Name != "" {
 			add("map=")
@@ -326,6 +322,10 @@ func (r *reg) appendText(b []byte, f *frame) []byte {
 	if r.off != 0 {
 		add("off=")
 		b = appendNum(b, int64(r.off))
+	}
+	if r.typ == dynptrPtr {
+		add("type=")
+		b = append(b, formNames[r.form]...)
 	}
 	if r.isPkt() {
 		add("r=")
