@@ -29,10 +29,10 @@ func familyPrograms(t *testing.T, name string, types *object.BTF) []*object.Prog
 	seen := map[*object.Map]bool{}
 	for _, p := range c.Programs {
 		for _, m := range p.Maps {
-			if !seen[m] && m.BTF != nil && m.ValueID != 0 {
+			for ; m != nil && !seen[m]; m = m.Inner {
+				seen[m] = true
 				whole.value(m)
 			}
-			seen[m] = true
 		}
 		if p.BTF != nil {
 			whole.program(p)
@@ -95,6 +95,9 @@ func (r *rebased) id(from *object.BTF, id uint32) (uint32, bool) {
 }
 
 func (r *rebased) value(m *object.Map) {
+	if m.BTF == nil || m.ValueID == 0 {
+		return
+	}
 	value, ok := r.id(m.BTF, m.ValueID)
 	if !ok {
 		return

@@ -365,7 +365,7 @@ func (w *walk) spinLock(n isa.Reg, r *reg, c *call) error {
 		return w.refuse(einval, "lock-variable", "R%d doesn't have constant offset. bpf_spin_lock has to be at the constant offset", n)
 	}
 	own, fields, ok := w.owner(r)
-	what, name := "local kptr", ""
+	what, name := "local", "kptr"
 	switch {
 	case !ok:
 		return unsupported("locks in %s", r.typeName())
@@ -374,8 +374,6 @@ func (w *walk) spinLock(n isa.Reg, r *reg, c *call) error {
 		if own.m.BTF == nil {
 			return w.refuse(einval, "lock-btf", "map '%s' has to have BTF in order to use bpf_spin_lock", name)
 		}
-	default:
-		what, name = "kptr", ""
 	}
 	f := fields.Find(prepare.SpinLock)
 	if f == nil {

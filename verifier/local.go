@@ -244,10 +244,13 @@ func (w *walk) localHelperArg(n isa.Reg, r *reg, kind helpers.ArgKind, a *helper
 	case helpers.ArgKptrXchgDest:
 		return nil
 	case helpers.ArgSpinLock:
-		if r.ref == 0 && r.flags&nonOwnRef == 0 {
+		switch {
+		case r.flags&(rcu|untrusted|maybeNull) != 0 && r.flags&nonOwnRef == 0: // refused below
+		case r.ref == 0 && r.flags&nonOwnRef == 0:
 			return unsupported("locks in objects that are not owned")
+		default:
+			return nil
 		}
-		return nil
 	case helpers.ArgBTFID:
 		if c.id == linux.HelperKptrXchg {
 			if r.flags&^perCPU != alloc {
