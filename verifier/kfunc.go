@@ -250,8 +250,15 @@ func (w *walk) missingKfuncs() error {
 
 // kfuncAllowed tells that programs of the type and attach type may call the function.
 func (w *walk) kfuncAllowed(f *kfunc) bool {
-	if f.name == "bpf_sock_destroy" && w.p.AttachType != uint32(linux.AttachTraceIter) {
-		return false
+	switch f.name {
+	case "bpf_sock_destroy":
+		if w.p.AttachType != uint32(linux.AttachTraceIter) {
+			return false
+		}
+	case "bpf_session_cookie", "bpf_session_is_return":
+		if w.p.AttachType != uint32(linux.AttachTraceKprobeSession) && w.p.AttachType != uint32(linux.AttachTraceUprobeSession) {
+			return false
+		}
 	}
 	return f.row.Allowed(w.prog.Type)
 }
@@ -304,7 +311,7 @@ func (w *walk) kfuncSpecial(c *call) (done bool, err error) {
 	if f.row.Is(linux.KfuncSleepable) {
 		switch {
 		case s.rcu > 0:
-			return false, w.refuse(einval, "kfunc-in-rcu", "kernel func %s is sleepable within rcu_read_lock region", f.name)
+			return false, w.refuse(eacces, "kfunc-in-rcu", "kernel func %s is sleepable within rcu_read_lock region", f.name)
 		case s.preemptOff > 0:
 			return false, w.refuse(einval, "kfunc-in-preempt", "kernel func %s is sleepable within non-preemptible region", f.name)
 		case s.irq() != 0:

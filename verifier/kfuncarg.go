@@ -37,7 +37,11 @@ func (w *walk) kfuncArg(n int, c *call) error {
 	if p.nullable && r.isNull() && p.kind != kfSized {
 		return nil
 	}
-	kind := w.kfuncKind(p, r)
+	kind := w.kfuncKind(p, num, r)
+	if kind == kfMem && !numbers(p.ptr, 0) {
+		return w.refuse(einval, "kfunc-memory", "arg#%d pointer type %s %s must point to scalar, or struct with scalar", n,
+			kindText(p.ptr), p.ptr.TypeName())
+	}
 	switch kind {
 	case kfObject, kfLocal:
 		if err := w.kfuncTrust(num, r, f); err != nil {
@@ -63,7 +67,7 @@ func (w *walk) kfuncArg(n int, c *call) error {
 	case kfObject:
 		return w.kfuncObject(n, num, r, p, c)
 	case kfMem:
-		return w.kfuncMem(n, num, r, p)
+		return w.kfuncMem(num, r, p)
 	case kfSized:
 		return w.kfuncSized(n, num, r, p, c)
 	case kfDynptr:
@@ -99,8 +103,12 @@ func (w *walk) kfuncArg(n int, c *call) error {
 	return nil
 }
 
-// kfuncKind is what an argument is to be, by what it is: a struct of numbers may lie in memory of any kind.
-func (w *walk) kfuncKind(p *kfuncParam, r *reg) kfuncKind {
+// kfuncKind is what an argument is to be, by what it is: a struct of numbers may lie in memory of any kind, and memory has
+// the size of its type if none comes behind it.
+func (w *walk) kfuncKind(p *kfuncParam, n isa.Reg, r *reg) kfuncKind {
+	if p.kind == kfSized && w.cur.reg(n+1).typ != scalar {
+		return kfMem
+	}
 	if p.kind == kfObject && r.typ != btfPtr && !r.typ.isSock() && r.typ != constMap {
 		return kfMem
 	}
@@ -204,11 +212,7 @@ func aliased(a, b string) bool {
 }
 
 // kfuncMem checks memory of a fixed size.
-func (w *walk) kfuncMem(n int, num isa.Reg, r *reg, p *kfuncParam) error {
-	if !numbers(p.ptr, 0) {
-		return w.refuse(einval, "kfunc-memory", "arg#%d pointer type %s %s must point to scalar, or struct with scalar", n,
-			kindText(p.ptr), p.ptr.TypeName())
-	}
+func (w *walk) kfuncMem(num isa.Reg, r *reg, p *kfuncParam) error {
 	size, err := btf.Sizeof(p.ptr)
 	if err != nil {
 		return unsupported("memory of unknown size")

@@ -1,7 +1,6 @@
 package verifier
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -183,8 +182,6 @@ func fieldList(f *prepare.Fields) []prepare.Field {
 	return f.List
 }
 
-var errNoStruct = errors.New("not a struct")
-
 // cast is bpf_rdonly_cast: any address taken for an object of the kernel, to be read with care.
 func (w *walk) cast(c *call, d *reg) error {
 	if c.size == 0 {
@@ -192,15 +189,11 @@ func (w *walk) cast(c *call, d *reg) error {
 		return nil
 	}
 	t, err := w.types.kernel.Spec.TypeByID(btf.TypeID(uint32(c.size)))
-	if err == nil {
-		t = btf.UnderlyingType(t)
-	}
-	if err == nil {
-		if _, _, _, _, ok := members(t); !ok {
-			err = errNoStruct
-		}
-	}
 	if err != nil {
+		return w.refuse(einval, "cast-type", "Unknown type ID %d passed to kfunc bpf_rdonly_cast", uint32(c.size))
+	}
+	t = btf.UnderlyingType(t)
+	if _, _, _, _, ok := members(t); !ok {
 		return w.refuse(einval, "cast-type", "kfunc bpf_rdonly_cast type ID argument must be of a struct or void")
 	}
 	r, err := w.types.refOf(w.types.kernel, t)

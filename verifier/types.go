@@ -146,10 +146,10 @@ again:
 	if union && len(list) != 1 {
 		flags |= untrusted // which member is meant nobody knows
 	}
+	if name == "" {
+		name = "(anon)"
+	}
 	if off+size > total {
-		if name == "" {
-			name = "(anon)"
-		}
 		beyond := notFound(eacces, sprintf("access beyond struct %s at off %d size %d", name, off, size))
 		if len(list) == 0 {
 			return beyond
