@@ -25,6 +25,7 @@ func familyPrograms(t *testing.T, name string, types *object.BTF) []*object.Prog
 	require.NoError(t, err)
 	c, err := object.FromSpec(spec, object.Options{Types: types})
 	require.NoError(t, err)
+	require.NoError(t, c.Err())
 	whole := rebased{to: wholeBTF(t, spec.Types)}
 	seen := map[*object.Map]bool{}
 	for _, p := range c.Programs {
@@ -209,6 +210,7 @@ func (r *reduced) want(t btf.Type, depth int) {
 			}
 		}
 	case *btf.Union:
+		r.whole[t.Name] = true
 		for _, m := range t.Members {
 			r.want(m.Type, depth+1)
 		}

@@ -743,7 +743,10 @@ T(slice_size_uninit)
 {
 	struct bpf_dynptr d;
 	int r;
+	char b[4];
 	bpf_dynptr_from_skb(skb, 0, &d);
+	if (skb->len)
+		return bpf_dynptr_slice(&d, 0, b, 4) != NULL;
 	asm volatile("r1 = %1; r2 = 0; r3 = 0; call %2; %0 = r0"
 		     : "=r"(r)
 		     : "r"(&d), "i"(bpf_dynptr_slice)
@@ -761,7 +764,7 @@ P(release_uninit)
 P(number_uninit)
 {
 	int r;
-	asm volatile("call bpf_get_prandom_u32; call %1; %0 = r0"
+	asm volatile("call 7; call %1; %0 = r0"
 		     : "=r"(r)
 		     : "i"(bpf_task_from_pid)
 		     : "r0", "r1", "r2", "r3", "r4", "r5");

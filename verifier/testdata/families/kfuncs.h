@@ -1,6 +1,12 @@
 /* Kernel functions, and as much of the kernel's types as the programs use. */
 #define __kernel __attribute__((preserve_access_index))
 
+enum nf_nat_manip_type { NF_NAT_MANIP_SRC };
+
+enum xdp_rss_hash_type { XDP_RSS_L3_IPV4 = 1 };
+
+enum pid_type { PIDTYPE_PID };
+
 struct bpf_iter_bits {
 	__u64 a[2];
 } __attribute__((aligned(8)));
@@ -293,7 +299,8 @@ extern int bpf_ct_change_status(struct nf_conn *nfct, __u32 status) __ksym;
 extern int bpf_ct_change_timeout(struct nf_conn *nfct, __u32 timeout) __ksym;
 extern struct nf_conn *bpf_ct_insert_entry(struct nf_conn___init *nfct_i) __ksym;
 extern void bpf_ct_release(struct nf_conn *nfct) __ksym;
-extern int bpf_ct_set_nat_info(struct nf_conn___init *nfct, union nf_inet_addr *addr, int port, int manip) __ksym;
+extern int bpf_ct_set_nat_info(struct nf_conn___init *nfct, union nf_inet_addr *addr, int port,
+			       enum nf_nat_manip_type manip) __ksym;
 extern int bpf_ct_set_status(const struct nf_conn___init *nfct, __u32 status) __ksym;
 extern void bpf_ct_set_timeout(struct nf_conn___init *nfct, __u32 timeout) __ksym;
 extern int bpf_dynptr_adjust(const struct bpf_dynptr *p, __u32 start, __u32 end) __ksym;
@@ -360,7 +367,7 @@ extern int bpf_res_spin_lock(struct bpf_res_spin_lock *lock) __ksym;
 extern int bpf_res_spin_lock_irqsave(struct bpf_res_spin_lock *lock, unsigned long *flags__irq_flag) __ksym;
 extern void bpf_res_spin_unlock(struct bpf_res_spin_lock *lock) __ksym;
 extern void bpf_res_spin_unlock_irqrestore(struct bpf_res_spin_lock *lock, unsigned long *flags__irq_flag) __ksym;
-extern int bpf_send_signal_task(struct task_struct *task, int sig, int type, __u64 value) __ksym;
+extern int bpf_send_signal_task(struct task_struct *task, int sig, enum pid_type type, __u64 value) __ksym;
 extern __u64 *bpf_session_cookie(void) __ksym;
 extern bool bpf_session_is_return(void) __ksym;
 extern int bpf_set_dentry_xattr(struct dentry *dentry, const char *name__str, const struct bpf_dynptr *value_p,
@@ -408,7 +415,7 @@ extern struct nf_conn *bpf_xdp_ct_lookup(struct xdp_md *xdp_ctx, struct bpf_sock
 					 struct bpf_ct_opts *opts, __u32 opts__sz) __ksym;
 extern struct xfrm_state *bpf_xdp_get_xfrm_state(struct xdp_md *ctx, struct bpf_xfrm_state_opts *opts,
 						 __u32 opts__sz) __ksym;
-extern int bpf_xdp_metadata_rx_hash(const struct xdp_md *ctx, __u32 *hash, int *rss_type) __ksym;
+extern int bpf_xdp_metadata_rx_hash(const struct xdp_md *ctx, __u32 *hash, enum xdp_rss_hash_type *rss_type) __ksym;
 extern int bpf_xdp_metadata_rx_timestamp(const struct xdp_md *ctx, __u64 *timestamp) __ksym;
 extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *ctx, __u16 *vlan_proto, __u16 *vlan_tci) __ksym;
 extern int bpf_xdp_pull_data(struct xdp_md *x, __u32 len) __ksym;
