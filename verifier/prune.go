@@ -129,9 +129,6 @@ func (w *walk) compare(ck *checkpoint, force bool, keep *bool) (hit, looping boo
 				return true, true, nil
 			}
 		}
-		if sameTop(old, cur) && w.covers(old, cur, exactly) && sameDepths(old, cur) && old.mayGoto == cur.mayGoto && old.unroll == cur.unroll {
-			return false, false, w.infinite(old)
-		}
 	case w.insns[w.pc].Op == isa.MayGoto && old.mayGoto != cur.mayGoto && w.covers(old, cur, byRange):
 		return true, true, nil
 	default:
