@@ -61,7 +61,7 @@ func (w *walk) atomic(i *isa.Insn) error {
 			return err
 		}
 	}
-	if !w.atomicType(i.Dst) {
+	if !w.atomicType(i.Dst) || w.cur.reg(i.Dst).typ == arenaPtr && loops(i.Op) {
 		return w.refuse(eacces, "atomic-type", "BPF_ATOMIC stores into R%d %s is not allowed", i.Dst, w.cur.reg(i.Dst).typeName())
 	}
 	a := access{base: i.Dst, off: int(i.Off), size: int(i.Size), strict: true}
@@ -141,3 +141,7 @@ func (w *walk) loadPacket(i *isa.Insn) error {
 	w.pc++
 	return nil
 }
+
+// loops tells that amd64 has no one instruction for the operation: what makes a loop is not done where a page may be
+// missing.
+func loops(op isa.Op) bool { return op == isa.FetchAnd || op == isa.FetchOr || op == isa.FetchXor }

@@ -53,6 +53,9 @@ func (w *walk) iterParam(n int, num isa.Reg, r *reg, c *call) error {
 		if it := &fr.stack[spi].spill; it.flags&untrusted != 0 {
 			return w.refuse(eprotoErr, "iter-untrusted", "expected an RCU CS when using %s", f.name)
 		}
+		if endOfStack(r) {
+			return unsupported("iterators at the end of the stack")
+		}
 		w.markObject(fr, spi, count)
 	}
 	c.iterFrame, c.iterSlot = fr.no, spi

@@ -49,7 +49,7 @@ func (w *walk) kfuncArg(n int, c *call) error {
 		}
 		fallthrough
 	case kfCtx, kfDynptr, kfIter, kfMap, kfString, kfIRQ, kfRefcount, kfRoot, kfNode, kfMem, kfSized, kfField:
-		if r.isNull() {
+		if r.isNull() || kind == kfMap && r.typ == notInit {
 			break
 		}
 		if err := w.argOffset(num, r, f.row.Is(linux.KfuncRelease) && r.ref != 0); err != nil {

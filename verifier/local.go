@@ -42,11 +42,8 @@ func (w *walk) accessLocal(r *reg, off int, a *access) error {
 	if off+a.size > size {
 		return w.refuse(eacces, "btf-access", "access beyond struct %s at off %d size %d", name, off, a.size)
 	}
-	if !a.write && a.hasReg {
-		f := walkFull(t.typ, off, a.size)
-		if f.kind == foundNothing {
-			return w.refuse(f.errno, "btf-access", "%s", f.text)
-		}
+	if f := walkFull(t.typ, off, a.size); f.kind == foundNothing {
+		return w.refuse(f.errno, "btf-access", "%s", f.text)
 	}
 	w.loaded(a)
 	return nil

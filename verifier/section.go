@@ -41,6 +41,9 @@ func (w *walk) irqParam(n int, num isa.Reg, r *reg, c *call) error {
 	if !ok || !f.holds(spi, 1, kindIRQ) {
 		return w.refuse(einval, "irq-uninitialized", "expected an initialized irq flag as arg#%d", n)
 	}
+	if endOfStack(r) {
+		return unsupported("interrupt flags at the end of the stack")
+	}
 	w.markObject(f, spi, 1)
 	id := f.stack[spi].spill.ref
 	if last := w.cur.irq(); last != id {

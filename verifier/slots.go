@@ -23,19 +23,27 @@ const (
 var formNames = [...]string{dynptrLocal: "local", dynptrRingbuf: "ringbuf", dynptrSkb: "skb", dynptrXDP: "xdp",
 	dynptrSkbMeta: "skb_meta", iterActive: "active", iterDrained: "drained"}
 
-// slotsAt finds n slots that a stack pointer points to: the lowest of them. Otherwise it says why not, in the log.
+// slotsAt finds n slots that a stack pointer points to: the lowest of them. Otherwise it says why not, in the log. The end
+// of the stack counts as its last slot, as it does for Linux; endOfStack tells that apart.
 func (w *walk) slotsAt(r *reg, n int, what string) (f *frame, spi int, ok bool) {
 	if !r.num.IsConst() {
 		w.line("%s has to be at a constant offset", what)
 		return nil, 0, false
 	}
 	off := int(r.off) + int(int64(r.num.Bits.Value))
-	if spi = -off/slotSize - 1; off%slotSize != 0 || spi < n-1 {
+	if spi = -off/slotSize - 1; off == 0 {
+		spi = 0
+	}
+	if off%slotSize != 0 || spi < n-1 {
 		w.line("cannot pass in %s at an offset=%d", what, off)
 		return nil, 0, false
 	}
 	return w.cur.frames[r.frame], spi, true
 }
+
+// endOfStack tells that a pointer is to where the stack ends. Linux takes that for the last slot, and its functions would write
+// beyond.
+func endOfStack(r *reg) bool { return int(r.off)+int(int64(r.num.Bits.Value)) == 0 }
 
 // holds tells that n slots from spi on, upwards in memory, are there and of a kind.
 func (f *frame) holds(spi, n int, kind byteKind) bool {
