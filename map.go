@@ -280,6 +280,10 @@ func (m *Map) nextKey(key any) ([]byte, error) {
 	return m.k.NextKey(k)
 }
 
+// Unwrap is the map as package maps has it, for what cilium/ebpf has no methods for: maps.UserRingBuffer.Write, which programs
+// drain, maps.ArenaMap.Bytes, maps.PerfArray.SetEvent, maps.Storage. It is good as long as the Map is open.
+func (m *Map) Unwrap() maps.Map { return m.k.Map }
+
 // Freeze forbids changes from Go for good; programs may go on changing the map.
 func (m *Map) Freeze() error {
 	if m.closed.Load() {

@@ -200,3 +200,44 @@ func TestBatch(t *testing.T) {
 	_, err = m.BatchUpdate([]uint32{1}, []uint64{1, 2}, nil)
 	require.Error(t, err)
 }
+
+// TestUserRing: programs drain what Go writes.
+func TestUserRing(t *testing.T) {
+	c := open(t, `prog sched_cls
+map u user_ringbuf entries=4096
+map sum array key=4 value=8 entries=1
+	r1 = u ll
+	r2 = func each
+	r3 = 0
+	r4 = 0
+	call bpf_user_ringbuf_drain
+	exit
+each:
+	r6 = r1
+	r1 = r10
+	r1 += -8
+	r2 = 8
+	r3 = r6
+	r4 = 0
+	r5 = 0
+	*(u64 *)(r10 -8) = 0
+	call bpf_dynptr_read
+	r1 = map[sum] + 0
+	r2 = *(u64 *)(r10 -8)
+	r3 = *(u64 *)(r1 +0)
+	r3 += r2
+	*(u64 *)(r1 +0) = r3
+	r0 = 0
+	exit
+`, &skep.Options{AllowUnverified: true}) // functions need types for the verifier
+	ring := c.Maps["u"].Unwrap().(*maps.UserRingBuffer)
+	for i := range byte(3) {
+		require.NoError(t, ring.Write([]byte{i + 1, 0, 0, 0, 0, 0, 0, 0}))
+	}
+	ret, _, err := c.Programs["program"].Test(make([]byte, 64))
+	require.NoError(t, err)
+	require.EqualValues(t, 3, ret)
+	var sum uint64
+	require.NoError(t, c.Maps["sum"].Lookup(uint32(0), &sum))
+	require.EqualValues(t, 6, sum)
+}

@@ -57,7 +57,11 @@ func (c *Call) Check(p *Prototype) error {
 			}
 		case ArgSpinLock, ArgTimer, ArgDynptr:
 			size := [...]uint32{ArgSpinLock: 4, ArgTimer: 16, ArgDynptr: 16}[a.Kind]
-			err = c.Run.Space.Check(v, size, memory.Read|memory.Write)
+			rights := memory.Read | memory.Write
+			if a.Flags.Is(RdOnly) {
+				rights = memory.Read // a dynptr that a callback is given may only be read
+			}
+			err = c.Run.Space.Check(v, size, rights)
 		case ArgConstStr:
 			err = c.checkString(v)
 		}

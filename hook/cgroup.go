@@ -49,7 +49,7 @@ func (c *Cgroup) Path() string { return c.path }
 func (c *Cgroup) ID() uint64 { return c.id }
 
 // Task makes a task that is in the cgroup, for Host.As: root's, with the pid as its pid and tgid. Its other fields may be set
-// before it is used.
+// before it is used; Addr, which bpf_get_current_task returns, to that of an Object of type "task_struct".
 func (c *Cgroup) Task(pid uint32, comm string) *helpers.Task {
 	ids := c.ids()
 	return &helpers.Task{PID: pid, TGID: pid, Comm: comm, CgroupID: c.id, Ancestors: ids[:len(ids)-1],

@@ -152,3 +152,47 @@ func offset(t *testing.T, types *object.BTF, typ, member string) string {
 	t.Fatal("there is no member ", member)
 	return ""
 }
+
+// TestCurrentTask: a program reads the task_struct that a test has laid out.
+func TestCurrentTask(t *testing.T) {
+	types := kernelTypes(t)
+	h := hook.NewHost(&hook.Options{Types: types})
+	creds, err := h.Object("cred", hook.Fields{"uid": uint32(1000)})
+	require.NoError(t, err)
+	object, err := h.Object("task_struct", hook.Fields{"tgid": 7, "cred": creds})
+	require.NoError(t, err)
+	task := h.Cgroup("/user").Task(7, "sh")
+	task.Addr = object.Addr()
+	h.As(task)
+	off := func(typ, member string) string { return offset(t, types, typ, member) }
+	p, m := loadMaps(t, h, "prog kprobe\n"+keepMap+`
+	call bpf_get_current_task
+	r6 = r0
+	r7 = map[out] + 0
+	r1 = r7
+	r2 = 4
+	r3 = r6
+	r3 += `+off("task_struct", "tgid")+`
+	call bpf_probe_read_kernel
+	r1 = r7
+	r1 += 8
+	r2 = 8
+	r3 = r6
+	r3 += `+off("task_struct", "cred")+`
+	call bpf_probe_read_kernel
+	r1 = r7
+	r1 += 16
+	r2 = 4
+	r3 = *(u64 *)(r7 +8)
+	r3 += `+off("cred", "uid")+`
+	call bpf_probe_read_kernel
+	exit
+`)
+	_, err = h.Kprobe("do_exit", p, nil)
+	require.NoError(t, err)
+	_, err = h.Call("do_exit", 0, 0)
+	require.NoError(t, err)
+	out := outBytes(t, m)
+	require.EqualValues(t, 7, binary.NativeEndian.Uint32(out))
+	require.EqualValues(t, 1000, binary.NativeEndian.Uint32(out[16:]))
+}
