@@ -66,6 +66,9 @@ func parseFormat(text string) (*format, error) {
 		x.dynamic = x.dynamic || x.relative
 		x.pointer = strings.Contains(decl, "*")
 		words := strings.FieldsFunc(decl, func(r rune) bool { return r == ' ' || r == '*' })
+		if len(words) == 0 {
+			return nil, fmt.Errorf("hook: format: a field without a name: %q", line)
+		}
 		name, _, _ := strings.Cut(words[len(words)-1], "[")
 		f.fields[name] = x
 		f.size = max(f.size, x.off+x.size)
@@ -125,6 +128,9 @@ func (x *formatField) append(b []byte, v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if x.size != 4 || x.off < 0 || x.off+x.size > len(b) {
+		return nil, errors.New("the word that says where its data are has not 4 bytes of the record")
+	}
 	at := len(b)
 	if x.relative {
 		at -= x.off + x.size
@@ -136,23 +142,15 @@ func (x *formatField) append(b []byte, v any) ([]byte, error) {
 	return append(b, data...), nil
 }
 
-// flat is the bytes of a value: strings end with a zero.
-func flat(v any) ([]byte, error) {
-	switch v := v.(type) {
-	case string:
-		return append([]byte(v), 0), nil
-	case []byte:
-		return v, nil
-	}
-	return binary.Append(nil, binary.NativeEndian, v)
-}
-
 // set writes a field of fixed size. What a pointer is to point to is put into mem, in user space or the kernel.
 func (x *formatField) set(b []byte, v any, mem *hostMemory, user bool) error {
+	if x.off < 0 || x.size < 0 || x.off+x.size > len(b) {
+		return fmt.Errorf("it lies outside of the %d bytes", len(b))
+	}
 	to := b[x.off : x.off+x.size]
-	if r := reflect.ValueOf(v); r.Kind() == reflect.Slice && r.Type().Elem().Kind() == reflect.Interface {
+	if args, ok := v.([]any); ok {
 		// Words of their own: the arguments of a system call.
-		words, err := mem.words(v.([]any), user)
+		words, err := mem.words(args, user)
 		if err != nil {
 			return err
 		}

@@ -110,11 +110,31 @@ func (m *hostMemory) word(v any, user bool) (uint64, error) {
 			return 0, nil
 		}
 	}
-	b, err := binary.Append(nil, binary.NativeEndian, v)
+	b, err := flat(v)
 	if err != nil {
-		return 0, fmt.Errorf("an argument of type %T is neither a number nor of a fixed size", v)
+		return 0, err
 	}
 	return m.put(b, user), nil
+}
+
+// flat is the bytes of a value: strings end with a zero, and nil has none.
+func flat(v any) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		return append([]byte(v), 0), nil
+	case []byte:
+		return v, nil
+	}
+	if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
+		return nil, nil
+	}
+	b, err := binary.Append(nil, binary.NativeEndian, v)
+	if err != nil {
+		return nil, fmt.Errorf("a %T is neither a number nor of a fixed size", v)
+	}
+	return b, nil
 }
 
 // words are arguments as registers have them.
