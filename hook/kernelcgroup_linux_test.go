@@ -62,16 +62,7 @@ func TestCgroupsAreLinux(t *testing.T) {
 		t.Skip("no network namespace: ", err)
 	}
 	require.NoError(t, loopbackUp())
-	above := root + "/skep-above"
-	child := above + "/child"
-	if err := os.MkdirAll(child, 0o755); err != nil {
-		t.Skip("cgroup: ", err)
-	}
-	t.Cleanup(func() { os.Remove(child); os.Remove(above) })
-	if err := os.WriteFile(child+"/cgroup.procs", fmt.Append(nil, os.Getpid()), 0); err != nil {
-		t.Skip("join cgroup: ", err)
-	}
-	t.Cleanup(func() { os.WriteFile(root+"/cgroup.procs", fmt.Append(nil, os.Getpid()), 0) })
+	above, child := join(t, root, "skep-above")
 	r := rand.New(rand.NewPCG(1, 9))
 	n := 60
 	if testing.Short() {
@@ -164,4 +155,20 @@ func cgroup2(t *testing.T) string {
 	}
 	t.Skip("there is no hierarchy of cgroups of version 2")
 	return ""
+}
+
+// join makes a cgroup with one in it, and puts the test into the latter until it ends.
+func join(t *testing.T, root, name string) (above, child string) {
+	t.Helper()
+	above = root + "/" + name
+	child = above + "/child"
+	if err := os.MkdirAll(child, 0o755); err != nil {
+		t.Skip("cgroup: ", err)
+	}
+	t.Cleanup(func() { os.Remove(child); os.Remove(above) })
+	if err := os.WriteFile(child+"/cgroup.procs", fmt.Append(nil, os.Getpid()), 0); err != nil {
+		t.Skip("join cgroup: ", err)
+	}
+	t.Cleanup(func() { os.WriteFile(root+"/cgroup.procs", fmt.Append(nil, os.Getpid()), 0) })
+	return above, child
 }

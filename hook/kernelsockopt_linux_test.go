@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"unsafe"
 
@@ -63,16 +62,7 @@ func sockoptSpec(at ebpf.AttachType, os []sockopter) *ebpf.CollectionSpec {
 // programs: the errors and the values must be the same.
 func TestSockoptsAreLinux(t *testing.T) {
 	root := cgroup2(t)
-	above := root + "/skep-sockopt"
-	child := above + "/child"
-	if err := os.MkdirAll(child, 0o755); err != nil {
-		t.Skip("cgroup: ", err)
-	}
-	t.Cleanup(func() { os.Remove(child); os.Remove(above) })
-	if err := os.WriteFile(child+"/cgroup.procs", fmt.Append(nil, os.Getpid()), 0); err != nil {
-		t.Skip("join cgroup: ", err)
-	}
-	t.Cleanup(func() { os.WriteFile(root+"/cgroup.procs", fmt.Append(nil, os.Getpid()), 0) })
+	above, child := join(t, root, "skep-sockopt")
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	require.NoError(t, err)
 	defer unix.Close(fd)

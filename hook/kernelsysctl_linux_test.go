@@ -55,15 +55,7 @@ func TestSysctlIsLinux(t *testing.T) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Skip("no network namespace: ", err)
 	}
-	group := root + "/skep-sysctl"
-	if err := os.MkdirAll(group, 0o755); err != nil {
-		t.Skip("cgroup: ", err)
-	}
-	t.Cleanup(func() { os.Remove(group) })
-	if err := os.WriteFile(group+"/cgroup.procs", fmt.Append(nil, os.Getpid()), 0); err != nil {
-		t.Skip("join cgroup: ", err)
-	}
-	t.Cleanup(func() { os.WriteFile(root+"/cgroup.procs", fmt.Append(nil, os.Getpid()), 0) })
+	_, group := join(t, root, "skep-sysctl")
 	const name = "net/ipv4/ip_default_ttl"
 	path := "/proc/sys/" + name
 	for _, size := range []int32{1, 2, 3, 4, 5, 16, 23, 24, 40} {
