@@ -1,10 +1,7 @@
 package hook
 
-import (
-	"github.com/cilium/ebpf"
-)
+import "github.com/cilium/ebpf"
 
-// second runs the program of an element, by its ID; it is true if the packet goes on. What the program redirects is dropped, as
 // wire is where packets leave.
 func (p *packet) wire(i *Interface) error {
 	if i.peer != nil {

@@ -88,4 +88,3 @@ func (p *packet) address(target *Interface, to *helpers.Redirect) string {
 	copy(p.data[6:], target.MAC[:])
 	return ""
 }
-

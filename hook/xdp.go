@@ -115,6 +115,7 @@ func element(m maps.Map, key uint32) (value, program uint32, ok bool) {
 	return 0, 0, false
 }
 
+// second runs the program of an element, by its ID; it is true if the packet goes on. What the program redirects is dropped, as
 // Linux does with devices.
 func (p *packet) second(i *Interface, point string, id uint32, md helpers.XDP) (pass bool, err error) {
 	if id == 0 {
@@ -170,4 +171,3 @@ func (p *packet) out(i *Interface, ifindex int) error {
 	p.meta = nil
 	return p.wire(target)
 }
-
