@@ -3,6 +3,7 @@ package skep
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -128,6 +129,20 @@ func (p *Program) Test(in []byte) (uint32, []byte, error) {
 		return 0, nil, err
 	}
 	return ret, o.DataOut, nil
+}
+
+// Benchmark runs the program on a packet so often, and gives the last return value and the time of a run. reset, if not nil,
+// is called before the first, such as testing.B.ResetTimer; nothing interrupts the runs.
+func (p *Program) Benchmark(in []byte, repeat int, reset func()) (uint32, time.Duration, error) {
+	if repeat < 1 || int64(repeat) > math.MaxUint32 {
+		return 0, 0, fmt.Errorf("run program %s: %d runs", p.name, repeat)
+	}
+	if reset != nil {
+		reset()
+	}
+	start := time.Now()
+	ret, err := p.Run(&RunOptions{Data: in, Repeat: uint32(repeat)})
+	return ret, time.Since(start) / time.Duration(repeat), err
 }
 
 // Run runs the program and gives its return value. The error is an *interp.Trap if the program did what no verified

@@ -19,12 +19,14 @@ type Variable struct {
 	name string
 	off  uint32
 	size uint32
+	typ  *btf.Var
 }
 
 // A variable is where one lies in a data section.
 type variable struct {
 	name      string
 	off, size uint32
+	typ       *btf.Var
 }
 
 // variables are the variables that the type of a map's value tells of.
@@ -43,7 +45,8 @@ func variables(m *object.Map) []variable {
 	var out []variable
 	for _, v := range section.Vars {
 		if v.Type != nil && uint64(v.Offset)+uint64(v.Size) <= uint64(m.ValueSize) {
-			out = append(out, variable{v.Type.TypeName(), v.Offset, v.Size})
+			typ, _ := v.Type.(*btf.Var)
+			out = append(out, variable{v.Type.TypeName(), v.Offset, v.Size, typ})
 		}
 	}
 	return out
@@ -52,7 +55,7 @@ func variables(m *object.Map) []variable {
 // addVariables adds the variables of a data section.
 func addVariables(to map[string]*Variable, m *Map, om *object.Map) {
 	for _, v := range variables(om) {
-		to[v.name] = &Variable{m.w, m.k, v.name, v.off, v.size}
+		to[v.name] = &Variable{m.w, m.k, v.name, v.off, v.size, v.typ}
 	}
 }
 
@@ -64,6 +67,9 @@ func (v *Variable) String() string { return fmt.Sprintf("%s(size=%d)", v.name, v
 
 // Size is its size in bytes.
 func (v *Variable) Size() uint32 { return v.size }
+
+// Type is its type, nil if it is not known.
+func (v *Variable) Type() *btf.Var { return v.typ }
 
 // ReadOnly tells that it is a constant: it was fixed when the collection was made. Set it in the spec before that.
 func (v *Variable) ReadOnly() bool { return v.k.Frozen() }

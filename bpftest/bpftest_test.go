@@ -73,6 +73,11 @@ func TestEach(t *testing.T) {
 		var dry byte
 		require.NoError(t, c.Variable("dry_run").Get(&dry))
 		require.Zero(t, dry)
+		require.Equal(t, "dry_run", c.Variable("dry_run").Type().Name)
+		ret, each, err := c.Program("firewall").Benchmark(syn(80), 100, nil)
+		require.NoError(t, err)
+		require.EqualValues(t, 2, ret)
+		require.Positive(t, each)
 		require.Positive(t, c.CPUs())
 		_, err = c.Program("firewall").Run(&ebpf.RunOptions{Data: make([]byte, 13)})
 		require.Error(t, err, "too short")

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/skepbpf/skep"
 )
@@ -36,6 +37,7 @@ type Map interface {
 type Program interface {
 	Test(in []byte) (uint32, []byte, error)
 	Run(opts *ebpf.RunOptions) (uint32, error)
+	Benchmark(in []byte, repeat int, reset func()) (uint32, time.Duration, error)
 	Type() ebpf.ProgramType
 	String() string
 	Close() error
@@ -46,6 +48,7 @@ type Variable interface {
 	Get(out any) error
 	Set(in any) error
 	Size() uint32
+	Type() *btf.Var
 	ReadOnly() bool
 	String() string
 }
