@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -208,4 +209,46 @@ func TestPerfEvent(t *testing.T) {
 	steps, err := h.Perf("cycles", hook.Sample{IP: 5, Period: 1000})
 	require.NoError(t, err)
 	require.Equal(t, []string{"perf_event cycles 1005"}, hooks(steps))
+}
+
+// TestHostTimer: a timer that a program starts fires when the host's clock has come so far.
+func TestHostTimer(t *testing.T) {
+	h := hook.NewHost(nil)
+	c, err := skep.OpenCollection(strings.NewReader(`prog kprobe
+map m array key=4 value=32 entries=1
+	r6 = map[m] + 0
+	r1 = r6
+	r2 = m ll
+	r3 = 1
+	call bpf_timer_init
+	r1 = r6
+	r2 = func body
+	call bpf_timer_set_callback
+	r1 = r6
+	r2 = 1000000
+	r3 = 0
+	call bpf_timer_start
+	exit
+body:
+	r1 = *(u64 *)(r3 +16)
+	r1 += 1
+	*(u64 *)(r3 +16) = r1
+	call bpf_ktime_get_ns
+	r0 = 0
+	exit
+`), &skep.Options{Env: h.Env(), AllowUnverified: true}) // the verifier wants types for the timer
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = h.Kprobe("f", c.Programs["program"], nil)
+	require.NoError(t, err)
+	_, err = h.Call("f", 0)
+	require.NoError(t, err)
+	for i, want := range []int{0, 1, 0} {
+		n, err := h.Advance(600 * time.Microsecond)
+		require.NoError(t, err)
+		require.Equal(t, want, n, "step %d", i)
+	}
+	b, err := c.Maps["m"].LookupBytes(uint32(0))
+	require.NoError(t, err)
+	require.EqualValues(t, 1, binary.NativeEndian.Uint64(b[16:]))
 }
