@@ -71,6 +71,8 @@ func (w *walk) noteBefore(pc int) {
 	n, i := &w.noted[pc], &w.insns[pc]
 	n.walks++
 	switch {
+	case i.Src >= isa.NumRegs || i.Dst >= isa.NumRegs: // refused when it is walked
+
 	case i.Op == isa.Load, i.Op == isa.LoadSX, i.Op == isa.LoadAcq:
 		n.base(w.cur.reg(i.Src))
 	case i.Op == isa.Store, i.Op == isa.StoreImm, i.Op.IsAtomic():
