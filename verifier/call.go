@@ -158,7 +158,7 @@ func (w *walk) callSub(i *isa.Insn) error {
 	if !s.Global {
 		return w.callStatic(sub)
 	}
-	if s.MightSleep && (w.cur.rcu > 0 || w.cur.preemptOff > 0 || !w.sleepable()) {
+	if s.MightSleep && (w.cur.rcu > 0 || w.cur.preemptOff > 0 || w.cur.irq() != 0 || !w.sleepable()) {
 		return w.refuse(einval, "global-sleeps", "global functions that may sleep are not allowed in non-sleepable context,\n"+
 			"i.e., in a RCU/IRQ/preempt-disabled section, or in\na non-sleepable BPF program context")
 	}

@@ -31,7 +31,7 @@ import (
 //
 // and never comes from skep: -update asks the running kernel, which must be the one recordedKernel describes.
 
-//go:generate go run ../examples/internal/cc testdata/families/arena.c testdata/families/arguments.c testdata/families/dynptrs.c testdata/families/functions.c testdata/families/iterators.c testdata/families/graph.c testdata/families/lists.c testdata/families/local.c testdata/families/objects.c testdata/families/sections.c testdata/families/throw.c
+//go:generate go run ../examples/internal/cc testdata/families/arena.c testdata/families/arguments.c testdata/families/dynptrs.c testdata/families/functions.c testdata/families/iterators.c testdata/families/graph.c testdata/families/lists.c testdata/families/local.c testdata/families/objects.c testdata/families/rcu.c testdata/families/sections.c testdata/families/throw.c
 
 var updateFamilies = flag.Bool("update", false, "record in testdata/families what the running kernel says, and its BTF")
 

@@ -87,7 +87,9 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	case p.MightSleep && w.cur.rcu > 0:
 		return w.refuse(einval, "helper-rcu", "sleepable helper %s#%d in rcu_read_lock region", name, id)
 	case p.MightSleep && w.cur.preemptOff > 0:
-		return w.refuse(einval, "helper-preempt", "sleepable helper %s#%d in preempt-disabled region", name, id)
+		return w.refuse(einval, "helper-preempt", "sleepable helper %s#%d in non-preemptible region", name, id)
+	case p.MightSleep && w.cur.irq() != 0:
+		return w.refuse(einval, "helper-irq", "sleepable helper %s#%d in IRQ-disabled region", name, id)
 	}
 	c := call{id: id, proto: p, key: -1}
 	c.raw.size = -1

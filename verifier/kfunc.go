@@ -313,9 +313,9 @@ func (w *walk) kfuncSpecial(c *call) (done bool, err error) {
 		case s.rcu > 0:
 			return false, w.refuse(eacces, "kfunc-in-rcu", "kernel func %s is sleepable within rcu_read_lock region", f.name)
 		case s.preemptOff > 0:
-			return false, w.refuse(einval, "kfunc-in-preempt", "kernel func %s is sleepable within non-preemptible region", f.name)
+			return false, w.refuse(eacces, "kfunc-in-preempt", "kernel func %s is sleepable within non-preemptible region", f.name)
 		case s.irq() != 0:
-			return false, w.refuse(einval, "kfunc-in-irq", "kernel func %s is sleepable within IRQ-disabled region", f.name)
+			return false, w.refuse(eacces, "kfunc-in-irq", "kernel func %s is sleepable within IRQ-disabled region", f.name)
 		}
 	}
 	if f.row.Is(linux.KfuncRelease) {
