@@ -66,6 +66,7 @@ const (
 	ebusy      = 16
 	eexist     = 17
 	einval     = 22
+	erange     = 34
 	eproto     = 71
 	eopnotsupp = 95
 	enotsupp   = 524

@@ -12,6 +12,7 @@ import (
 const (
 	maxMaps        = 64
 	maxValueOffset = 1 << 29
+	pageSize       = 4096 // bytes, of the pages of an arena
 )
 
 // Map types that rules here name.
@@ -158,6 +159,9 @@ func (in *Info) resolveMap(pc int, i, hi *isa.Insn) *Fault {
 	}
 	switch {
 	case m.Type == mapArena:
+		if uint64(off) > uint64(m.MaxEntries)*pageSize {
+			return fault(erange, pc, "map-value-offset", "invalid access to map value pointer, value_size=%d off=%d", m.ValueSize, off)
+		}
 	case m.Type != mapArray && m.Type != mapInsnArray:
 		return fault(einval, pc, "map-value-type", "no direct value access support for this map type")
 	case m.MaxEntries != 1:
