@@ -99,11 +99,11 @@ func (w *walk) atomic(i *isa.Insn) error {
 
 // atomicType tells that memory behind the pointer may be accessed atomically.
 func (w *walk) atomicType(n isa.Reg) bool {
-	switch t := w.cur.reg(n).typ; t {
+	switch r := w.cur.reg(n); r.typ {
 	case ptrCtx, pkt, pktMeta, flowKeys:
 		return false
 	default:
-		return !t.isSock()
+		return !r.typ.isSock() || r.canBeNull() // what may be NULL is refused as such
 	}
 }
 
