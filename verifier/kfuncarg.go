@@ -176,7 +176,10 @@ var sockTypes = [numRegTypes]string{sock: "sock", sockCommon: "sock_common", tcp
 // kfuncObject checks a pointer to a kernel object.
 func (w *walk) kfuncObject(n int, num isa.Reg, r *reg, p *kfuncParam, c *call) error {
 	have := r.btf
-	if r.typ != btfPtr {
+	switch {
+	case r.typ == btfPtr && (r.flags&untrusted != 0 || r.canBeNull() && !p.nullable):
+		return w.refuse(einval, "kfunc-trust", "arg#%d is %s expected ptr_ or socket", n, r.typeName())
+	case r.typ != btfPtr:
 		name := sockTypes[r.typ]
 		if name == "" {
 			return unsupported("passing %s to kernel function %s", r.typeName(), c.kf.name)
