@@ -37,7 +37,8 @@ type Options struct {
 	Trace io.Writer
 	// Engine is what runs the programs. EngineJIT makes programs an error that there is no native code for.
 	Engine Engine
-	// Budget is the number of instructions that a run may execute, more or less. 0 is a few seconds' worth.
+	// Budget is the number of instructions that a run may execute, more or less: native code counts the rounds of those loops
+	// only that the verifier has not bounded, or to a large number. 0 is a few seconds' worth.
 	Budget int64
 	// Cover, if not nil, counts the instructions that runs execute; they are slower then.
 	Cover *interp.Coverage

@@ -109,7 +109,10 @@ func (p *Program) native(proof *verifier.Proof) error {
 		return err
 	}
 	c := compilers.Get().(*compiler)
-	defer compilers.Put(c)
+	defer func() {
+		c.proof, c.prog, c.insns, c.opts, c.b, c.fn, c.sites = nil, nil, nil, nil, nil, nil, nil
+		compilers.Put(c)
+	}()
 	code, err := c.compile(proof, &p.opts, b)
 	if err != nil {
 		return err
