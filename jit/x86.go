@@ -193,6 +193,8 @@ func (b *x86) exit(site int, thunk layout.Label) {
 	b.Jmp(thunk)
 }
 
-func (b *x86) align() { b.Align(32, 15) }
+// align puts heads of loops at the start of a cache line: a small loop that ends with a jump across two of them took 1.7 times
+// as long.
+func (b *x86) align() { b.Align(64, 63) }
 
 func (b *x86) cpu() { b.LoadZX(4, x86Home[isa.R0], field(ctxCPU)) }
