@@ -168,7 +168,9 @@ func (b *x86) divide(op isa.Op, width int, dst isa.Reg, src operand, cold func(f
 
 // divideRR divides d by s, which is neither 0 nor, with signs, -1. RAX is the home of r0.
 func (b *x86) divideRR(signed, mod bool, width int, d, s amd64.Reg) {
-	b.MovRR(8, scratch, amd64.RAX)
+	if d != amd64.RAX || s == amd64.RAX {
+		b.MovRR(8, scratch, amd64.RAX)
+	}
 	if s == amd64.RAX {
 		s = scratch
 	}
