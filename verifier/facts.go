@@ -96,7 +96,7 @@ func (n *noted) base(r *reg) {
 		n.foreign = true
 	case r.typ == mem:
 		n.mem = true
-	case !r.inSpace():
+	case !r.inSpace(), r.typ == constMap: // a map's own fields are the kernel's
 		n.foreign = true
 	}
 }
