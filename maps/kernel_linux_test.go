@@ -35,11 +35,18 @@ type kernelSpec struct {
 
 // kernelCreate makes a map; it must be closed.
 func kernelCreate(s *Spec, inner *kernelMap, cpus int) (*kernelMap, Errno) {
+	return kernelCreateTyped(s, inner, cpus, nil)
+}
+
+func kernelCreateTyped(s *Spec, inner *kernelMap, cpus int, types *mapTypes) (*kernelMap, Errno) {
 	a := &kernelSpec{mapType: uint32(s.Type), key: s.KeySize, value: s.ValueSize, entries: s.MaxEntries, flags: s.Flags,
 		extra: s.Extra}
 	copy(a.name[:15], s.Name)
 	if inner != nil {
 		a.inner = uint32(inner.fd)
+	}
+	if types != nil {
+		a.btf, a.btfKey, a.btfValue = uint32(types.handle.FD()), uint32(types.key), uint32(types.value)
 	}
 	fd, e := bpf(unix.BPF_MAP_CREATE, unsafe.Pointer(a), unsafe.Sizeof(*a))
 	if e != 0 {
