@@ -51,7 +51,7 @@ func (w *walk) iterParam(n int, num isa.Reg, r *reg, c *call) error {
 			return w.refuse(einval, "iter-uninitialized", "expected an initialized %s as arg #%d", name, n)
 		}
 		if it := &fr.stack[spi].spill; it.flags&untrusted != 0 {
-			return w.refuse(eprotoErr, "iter-untrusted", "expected an RCU CS when using %s", f.name)
+			return w.refuse(eproto, "iter-untrusted", "expected an RCU CS when using %s", f.name)
 		}
 		if endOfStack(r) {
 			return unsupported("iterators at the end of the stack")
@@ -69,9 +69,6 @@ func (w *walk) iterParam(n int, num isa.Reg, r *reg, c *call) error {
 	}
 	return nil
 }
-
-// eprotoErr is EPROTO.
-const eprotoErr = 71
 
 // isIter tells that the slots are one iterator of the type, whole.
 func (w *walk) isIter(f *frame, spi, count int, t *btfRef) bool {

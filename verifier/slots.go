@@ -122,7 +122,7 @@ func (m *idMap) objectCovers(old, cur *reg) bool {
 	return m.match(old.ref, cur.ref)
 }
 
-// sameObjects tells that all iterators have moved on equally often.
+// sameDepths tells that all iterators have moved on equally often.
 func sameDepths(old, cur *state) bool {
 	for n := range old.frames {
 		of, cf := old.frames[n], cur.frames[n]

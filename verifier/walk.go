@@ -113,6 +113,7 @@ const (
 	eacces     = 13
 	efault     = 14
 	einval     = 22
+	eproto     = 71
 	eopnotsupp = 95
 	enotsupp   = 524
 )
