@@ -427,9 +427,3 @@ func (b *arm) lookup(l *maps.ArrayLayout, miss layout.Label) {
 		b.MAdd(4, r0, tmp, tmp2, r0)
 	}
 }
-
-// hash: not yet, lookups in hash tables are calls.
-func (b *arm) hash(*maps.TableLayout) bool { return false }
-
-// callStub is never called here, as hash writes no stub.
-func (b *arm) callStub(stub, miss layout.Label) {}

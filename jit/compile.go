@@ -200,10 +200,13 @@ func (c *compiler) hashStubs() {
 		if !ok {
 			continue
 		}
+		l := m.Layout()
+		if l.KeySize == 0 || l.KeySize > maxInlineKey {
+			continue
+		}
 		bld := c.b.builder()
 		stub := bld.Label()
 		bld.Bind(stub)
-		l := m.Layout()
 		if !c.b.hash(&l) {
 			continue
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"testing"
 
@@ -37,7 +36,7 @@ func (b *bed) lookupProgram(t testing.TB, m maps.Map) (*Program, maps.Map) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(n.code.sites) > 0 && s.KeySize <= maxInlineKey && runtime.GOARCH == "amd64" {
+	if len(n.code.sites) > 0 && s.KeySize <= maxInlineKey {
 		t.Errorf("keys of %d bytes are not looked up in native code", s.KeySize)
 	}
 	return n, keys

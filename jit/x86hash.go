@@ -17,38 +17,16 @@ const (
 	hashElem   = amd64.RAX // the element
 )
 
-// A piece is a part of a key that one instruction compares: 8, 4, 2 or 1 bytes.
-type piece struct {
-	at   int32
-	size int
-}
-
-// pieces cuts a key up.
-func pieces(n uint32) (out []piece) {
-	at := int32(0)
-	for size := 8; size > 0; size /= 2 {
-		for n >= uint32(size) {
-			out = append(out, piece{at, size})
-			at += int32(size)
-			n -= uint32(size)
-		}
-	}
-	return out
-}
-
 func (b *x86) callStub(stub, miss layout.Label) {
 	b.Call(stub)
 	b.TestRR(4, amd64.RAX, amd64.RAX)
 	b.Jcc(amd64.E, miss)
 }
 
-// maxInlineKey is the longest key that a stub compares; longer ones go to Go.
-const maxInlineKey = 64
-
 // hash writes the lookup that maps.TableLayout describes, as a function: the key is where r2 points to, the address of the
 // value, or 0, goes to r0.
 func (b *x86) hash(l *maps.TableLayout) bool {
-	if !b.bmi2 || l.KeySize > maxInlineKey || l.KeySize == 0 {
+	if !b.bmi2 {
 		return false
 	}
 	key := func(p piece) amd64.Mem { return x86Mem(isa.R2, p.at) }
@@ -62,25 +40,22 @@ func (b *x86) hash(l *maps.TableLayout) bool {
 		b.MulX(8, hashSum, hashTmp, hashFactor)
 		b.ALURR(amd64.Xor, 8, hashTmp, hashSum)
 	}
-	shift := uint8(0)
-	for i, p := range parts {
-		switch {
-		case p.size == 8:
+	bits := uint8(0)
+	for _, p := range parts {
+		if p.size == 8 {
 			b.ALURM(amd64.Xor, 8, hashTmp, key(p))
 			fold()
 			continue
-		case shift == 0:
-			b.LoadZX(p.size, hashSum, key(p))
-		default:
-			b.LoadZX(p.size, hashHead, key(p))
-			b.ShiftI(amd64.Shl, 8, hashHead, shift)
-			b.ALURR(amd64.Or, 8, hashSum, hashHead)
 		}
-		shift += uint8(p.size) * 8
-		if i == len(parts)-1 {
-			b.ALURR(amd64.Xor, 8, hashTmp, hashSum)
-			fold()
+		b.LoadZX(p.size, hashSum, key(p))
+		if bits > 0 { // of the rest, which is one word
+			b.ShiftI(amd64.Shl, 8, hashSum, bits)
 		}
+		b.ALURR(amd64.Xor, 8, hashTmp, hashSum)
+		bits += uint8(p.size) * 8
+	}
+	if bits > 0 {
+		fold()
 	}
 	b.MovRR(8, hashSum, hashTmp)
 	b.ShiftI(amd64.Shr, 8, hashSum, 32)
