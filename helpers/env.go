@@ -1,8 +1,11 @@
 package helpers
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
+
+	"github.com/skepbpf/skep/memory"
 )
 
 // An Env is the one door through which time, randomness and identity come to programs: with the same Env in the
@@ -29,8 +32,43 @@ type Env struct {
 	// NUMANode is the node of a CPU. Nil: 0.
 	NUMANode func(cpu int) int
 
-	ticks atomic.Int64  // readings of the deterministic clock
-	draws atomic.Uint64 // numbers drawn
+	counters atomic.Pointer[memory.Words] // made when first needed
+}
+
+// The counters of an Env.
+const (
+	counterTicks = iota // readings of the deterministic clock
+	counterDraws        // random numbers drawn
+)
+
+// counter is one of the Env's counters.
+func (e *Env) counter(n int) *atomic.Uint64 { return &e.words().Word[n] }
+
+func (e *Env) words() *memory.Words {
+	if w := e.counters.Load(); w != nil {
+		return w
+	}
+	w := memory.NewWords()
+	if !e.counters.CompareAndSwap(nil, w) {
+		w.Free()
+		return e.counters.Load()
+	}
+	runtime.AddCleanup(e, (*memory.Words).Free, w)
+	return w
+}
+
+// Counters are the addresses of the counts of the clock's readings and of the random numbers drawn, for native code that
+// reads and draws in place; see ClockTick and RandomStep. They are 0 where it must call the helper: where the Env has a clock
+// or random numbers of its own. They hold while the Env is referred to.
+func (e *Env) Counters() (ticks, draws uintptr) {
+	w := e.words()
+	if e.Now == nil {
+		ticks = w.Addr(counterTicks)
+	}
+	if e.Random == nil {
+		draws = w.Addr(counterDraws)
+	}
+	return ticks, draws
 }
 
 // A Task is whom a program runs on behalf of.
@@ -50,14 +88,27 @@ type Task struct {
 // Init is the task of an Env without one.
 var Init = Task{PID: 1, TGID: 1, Comm: "skep", CgroupID: 1, Addr: 0xffff_8880_0000_1000}
 
-// tick is what a reading of the deterministic clock takes.
-const tick = time.Microsecond
+// The n-th reading of the deterministic clock, from 1 on, is ClockStart + n*ClockTick.
+const (
+	ClockStart = time.Second
+	ClockTick  = time.Microsecond
+)
+
+// The n-th random number, from 1 on, is what splitmix64 makes of n*RandomStep: twice x ^= x>>shift, x *= factor; then the upper
+// 32 bits.
+const RandomStep = 0x9e3779b97f4a7c15
+
+// RandomRounds are the shifts and factors.
+var RandomRounds = [2]struct {
+	Shift  uint8
+	Factor uint64
+}{{30, 0xbf58476d1ce4e5b9}, {27, 0x94d049bb133111eb}}
 
 func (e *Env) now() uint64 {
 	if e.Now != nil {
 		return uint64(e.Now())
 	}
-	return uint64(time.Second + time.Duration(e.ticks.Add(1))*tick)
+	return uint64(ClockStart) + e.counter(counterTicks).Add(1)*uint64(ClockTick)
 }
 
 func (e *Env) hz() uint64 {
@@ -72,9 +123,10 @@ func (e *Env) random() uint32 {
 	if e.Random != nil {
 		return e.Random()
 	}
-	x := e.draws.Add(1) * 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
+	x := e.counter(counterDraws).Add(1) * RandomStep
+	for _, r := range RandomRounds {
+		x = (x ^ x>>r.Shift) * r.Factor
+	}
 	return uint32(x >> 32)
 }
 

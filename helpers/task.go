@@ -19,9 +19,12 @@ var taskFamily = map[int32]Func{
 	158: currentTask,
 }
 
-func pidTGID(c *Call) (uint64, error) {
-	t := c.Run.task()
-	return uint64(t.TGID)<<32 | uint64(t.PID), nil
+func pidTGID(c *Call) (uint64, error) { return c.Run.PIDTGID(), nil }
+
+// PIDTGID is what bpf_get_current_pid_tgid returns: it does not change during a run.
+func (r *Run) PIDTGID() uint64 {
+	t := r.task()
+	return uint64(t.TGID)<<32 | uint64(t.PID)
 }
 
 func uidGID(c *Call) (uint64, error) {

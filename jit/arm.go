@@ -410,7 +410,40 @@ func (b *arm) exit(site int, thunk layout.Label) {
 
 func (b *arm) align() {}
 
-func (b *arm) cpu() { b.Load(4, armHome[isa.R0], armCtx, ctxCPU) }
+func (b *arm) field(off int32) { b.Load(8, armHome[isa.R0], armCtx, off) }
+
+func (b *arm) count(off int32, cold layout.Label) bool {
+	if !b.lse {
+		return false
+	}
+	r0 := armHome[isa.R0]
+	b.Load(8, tmp, armCtx, off)
+	b.AddI(arm64.Subs, 8, arm64.Zero, tmp, 0)
+	b.BIf(arm64.EQ, cold)
+	b.MovI(tmp2, 1)
+	b.Atomic(arm64.LdAdd, 8, tmp2, r0, tmp)
+	b.AddI(arm64.Add, 8, r0, r0, 1)
+	return true
+}
+
+func (b *arm) loadAbs(size int, src operand, off int32, cold layout.Label) {
+	b.MovI(tmp, uint64(uint32(off)))
+	if src.isReg {
+		b.RRR(arm64.Adds, 4, tmp, tmp, armHome[src.reg])
+		b.BIf(arm64.MI, cold)
+	}
+	b.LoadX(4, false, tmp3, armBase, b.index(isa.R6, skbData))
+	b.RRR(arm64.Add, 8, tmp, tmp, tmp3)
+	b.AddI(arm64.Add, 8, tmp, tmp, uint32(size))
+	b.LoadX(4, false, tmp3, armBase, b.index(isa.R6, skbDataEnd))
+	b.RRR(arm64.Subs, 8, arm64.Zero, tmp, tmp3)
+	b.BIf(arm64.HI, cold)
+	b.AddI(arm64.Sub, 4, tmp, tmp, uint32(size))
+	b.LoadX(size, false, armHome[isa.R0], armBase, tmp)
+	if size > 1 {
+		b.endian(isa.ToBE, size*8, isa.R0)
+	}
+}
 
 func (b *arm) lookup(l *maps.ArrayLayout, miss layout.Label) {
 	b.LoadX(4, false, tmp, armBase, armHome[isa.R2])

@@ -7,17 +7,10 @@ import (
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/jit/layout"
+	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/maps"
 	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/verifier"
-)
-
-// Numbers of helpers that the compiler knows.
-const (
-	idLookup    = 1
-	idPrintk    = 6 // takes more arguments than its prototype has
-	idProcessor = 8
-	idTailCall  = 12
 )
 
 // A compiler makes native code of a program. It is used again and again, and keeps its memory.
@@ -37,6 +30,7 @@ type compiler struct {
 	th       thunks
 	stubs    map[int]layout.Label // of hash tables, by index of the map
 	arena    bool
+	needs    need
 
 	fn    *function
 	sites []site
@@ -49,6 +43,14 @@ type coldCode struct {
 	at    layout.Label
 	write func()
 }
+
+// A need is what of a run native code wants in the context.
+type need uint8
+
+const (
+	needTask     need = 1 << iota // the current task
+	needCounters                  // the counters of the Env
+)
 
 // A siteKind says why native code comes back.
 type siteKind uint8
@@ -77,6 +79,7 @@ type site struct {
 type code struct {
 	text  []byte
 	sites []site
+	needs need
 
 	start, invoke, resume, resumeAll uintptr // thunks
 	main, mainTail                   uintptr // main function, and its place after the stack was cleared
@@ -115,7 +118,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 	n := len(c.insns)
 	c.sites, c.cold = nil, c.cold[:0]
 	c.facts = resize(c.facts, n+1)
-	c.arena = false
+	c.arena, c.needs = false, 0
 	for _, m := range o.Maps {
 		if m != nil && m.Spec().Type == maps.Arena {
 			c.arena = true
@@ -162,7 +165,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 		return nil, err
 	}
 	at := func(l layout.Label) uintptr { return uintptr(placed.Offset(l)) }
-	out = &code{text: placed.Code, sites: c.sites, start: at(t.start), invoke: at(t.invoke), resume: at(t.resume),
+	out = &code{text: placed.Code, sites: c.sites, needs: c.needs, start: at(t.start), invoke: at(t.invoke), resume: at(t.resume),
 		resumeAll: at(t.resumeAll), main: at(c.funcs[0].body), mainTail: at(mainTail), funcs: map[int]uintptr{}, depth0: depth0}
 	for k := range c.funcs {
 		if f := &c.funcs[k]; c.live(f.start) {
@@ -189,7 +192,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 func (c *compiler) hashStubs() {
 	clear(c.stubs)
 	for pc := range c.insns {
-		if i := &c.insns[pc]; i.Op != isa.Call || i.Imm != idLookup || !c.live(pc) || c.opts.Helper != nil {
+		if i := &c.insns[pc]; i.Op != isa.Call || i.Imm != linux.HelperMapLookupElem || !c.live(pc) || c.opts.Helper != nil {
 			continue
 		}
 		index := c.proof.MapArg(pc)
@@ -300,15 +303,16 @@ func (c *compiler) bind(pc int) {
 	cold, resume := bld.Label(), bld.Label()
 	c.b.poll(pollCost, cold)
 	bld.Bind(resume)
-	n := c.site(site{kind: sitePoll, pc: int32(pc), resume: resume, end: c.fn.epilogue, main: c.fn.main})
+	n := c.site(site{kind: sitePoll, pc: int32(pc), resume: resume})
 	c.cold = append(c.cold, coldCode{cold, func() { c.b.exit(n, c.th.all) }})
 }
 
 // pollCost is how many instructions a round of a loop counts for.
 const pollCost = 8
 
-// site makes a site and gives its number.
+// site makes a site of the function and gives its number.
 func (c *compiler) site(s site) int {
+	s.end, s.main = c.fn.epilogue, c.fn.main
 	c.sites = append(c.sites, s)
 	return len(c.sites) - 1
 }

@@ -16,6 +16,9 @@ type context struct {
 	polls  int64   // what is left until native code has to come back; see site
 	site   int64   // why native code came back: index of a site, or siteDone
 	cpu    uint64  // of the run
+	task   uint64  // what bpf_get_current_pid_tgid gives, if code needs it
+	ticks  uintptr // the counters of the Env, if code needs them; see helpers.Env.Counters
+	draws  uintptr
 
 	save [8]uint64 // scratch of the thunks
 }
@@ -35,5 +38,8 @@ const (
 	ctxPolls  = int32(unsafe.Offsetof(context{}.polls))
 	ctxSite   = int32(unsafe.Offsetof(context{}.site))
 	ctxCPU    = int32(unsafe.Offsetof(context{}.cpu))
+	ctxTask   = int32(unsafe.Offsetof(context{}.task))
+	ctxTicks  = int32(unsafe.Offsetof(context{}.ticks))
+	ctxDraws  = int32(unsafe.Offsetof(context{}.draws))
 	ctxSave   = int32(unsafe.Offsetof(context{}.save))
 )

@@ -52,7 +52,7 @@ func (c *compiler) emit(pc int) (int, error) {
 	case isa.Load, isa.LoadSX, isa.Store, isa.StoreImm:
 		c.access(pc, i)
 	case isa.LdAbs, isa.LdInd:
-		c.slow(pc)
+		c.loadAbs(pc, i)
 	case isa.Ja:
 		c.jump(pc, i.Target(pc))
 	case isa.MayGoto:
@@ -174,23 +174,35 @@ func (c *compiler) atomic(pc int, i *isa.Insn) {
 	}
 	r, _ := baseOf(i)
 	c.base(pc, r)
-	bld := c.b.builder()
-	resume := layout.Label(-1)
-	slow := func() layout.Label {
-		resume = bld.Label()
-		cold := bld.Label()
-		n := c.site(site{kind: siteSlow, pc: int32(pc), resume: resume, end: c.fn.epilogue, main: c.fn.main})
-		c.cold = append(c.cold, coldCode{cold, func() { c.b.exit(n, c.th.all) }})
-		return cold
-	}
+	resume := c.b.builder().Label()
+	slow := func() layout.Label { return c.leaveCold(site{kind: siteSlow, pc: int32(pc), resume: resume}, c.th.all) }
 	if !c.b.atomic(i, slow) {
+		c.slow(pc)
+	}
+	c.b.builder().Bind(resume)
+}
+
+// loadAbs emits a load of packet bytes. What is not in the packet, Go looks at.
+func (c *compiler) loadAbs(pc int, i *isa.Insn) {
+	src := operand{reg: i.Src, isReg: i.Op == isa.LdInd}
+	if !src.isReg && uint32(i.Imm) > maxPacket {
 		c.slow(pc)
 		return
 	}
-	if resume >= 0 {
-		bld.Bind(resume)
-	}
+	c.base(pc, isa.R6)
+	resume := c.b.builder().Label()
+	c.b.loadAbs(int(i.Size), src, i.Imm, c.leaveCold(site{kind: siteSlow, pc: int32(pc), resume: resume}, c.th.all))
+	c.b.builder().Bind(resume)
 }
+
+// Offsets in struct __sk_buff (linux/bpf.h).
+const (
+	skbData    = 76
+	skbDataEnd = 80
+)
+
+// maxPacket is more than the length of any packet.
+const maxPacket = 1 << 20
 
 // slow lets Go execute an instruction.
 func (c *compiler) slow(pc int) { c.leave(site{kind: siteSlow, pc: int32(pc)}, c.th.all) }
@@ -198,132 +210,15 @@ func (c *compiler) slow(pc int) { c.leave(site{kind: siteSlow, pc: int32(pc)}, c
 // leave emits a site, and where the code goes on after it.
 func (c *compiler) leave(s site, thunk layout.Label) {
 	bld := c.b.builder()
-	s.resume, s.end, s.main = bld.Label(), c.fn.epilogue, c.fn.main
+	s.resume = bld.Label()
 	c.b.exit(c.site(s), thunk)
 	bld.Bind(s.resume)
 }
 
-// call emits a call of a helper or kernel function.
-func (c *compiler) call(pc int, i *isa.Insn) (int, error) {
-	if i.Op == isa.Call && c.opts.Helper == nil {
-		if n := c.inline(pc, i); n > 0 {
-			return n, nil
-		}
-	}
-	s, args := site{pc: int32(pc)}, 5
-	switch {
-	case i.Op == isa.CallKfn:
-		if c.opts.Kfunc != nil {
-			s.fn = c.opts.Kfunc(i.Imm, i.Off)
-		}
-		if s.fn == nil {
-			s.fn = missing(fmt.Errorf("no kernel function with BTF id %d", i.Imm))
-		}
-	default:
-		if c.opts.Helper != nil {
-			s.fn = c.opts.Helper(i.Imm)
-		}
-		if s.fn == nil {
-			if h := helpers.Lookup(i.Imm); h != nil {
-				s.fn = h.Call
-			}
-		}
-		if s.fn == nil {
-			s.fn = missing(fmt.Errorf("helper %s#%d is not simulated", helpers.ByID(i.Imm).Name, i.Imm))
-		}
-		if i.Imm == idTailCall {
-			s.kind = siteTail
-		}
-		args = c.arguments(i.Imm)
-	}
-	c.leave(s, c.th.call[args])
-	return 1, nil
-}
-
-// arguments is how many arguments a helper takes.
-func (c *compiler) arguments(id int32) int {
-	p := helpers.ByID(id)
-	if p == nil || c.opts.Helper != nil || id == idPrintk {
-		return 5
-	}
-	n := 0
-	for n < len(p.Args) && p.Args[n].Kind != helpers.ArgNone {
-		n++
-	}
-	return min(n, 5)
-}
-
-// missing is a function that is not there.
-func missing(err error) helpers.Func { return func(*helpers.Call) (uint64, error) { return 0, err } }
-
-// inline emits a helper in place, with the comparison of its result with 0 if that follows; 0 if it is to be called.
-func (c *compiler) inline(pc int, i *isa.Insn) int {
-	switch i.Imm {
-	case idProcessor:
-		c.b.cpu()
-		return 1
-	case idLookup:
-		return c.lookup(pc)
-	}
-	return 0
-}
-
-// lookup emits the lookup in a map that is known.
-func (c *compiler) lookup(pc int) int {
-	index := c.proof.MapArg(pc)
-	if index < 0 || index >= len(c.opts.Maps) || c.opts.Maps[index] == nil {
-		return 0
-	}
-	bld := c.b.builder()
-	miss, after := bld.Label(), bld.Label()
-	switch m := c.opts.Maps[index].(type) {
-	case *maps.ArrayMap:
-		l := m.Layout()
-		c.base(pc, isa.R2)
-		c.b.lookup(&l, miss)
-	case *maps.HashMap:
-		stub, ok := c.stubs[index]
-		if !ok {
-			return 0
-		}
-		c.base(pc, isa.R2)
-		c.b.callStub(stub, miss)
-	default:
-		return 0
-	}
-	n, to := c.nullCheck(pc + 1)
-	found := after
-	switch {
-	case n == 0:
-		to = after
-	case to == layout.Label(pc+2): // "if r0 != 0 goto found": what follows is the way of those who find nothing
-		found = layout.Label(c.insns[pc+1].Target(pc + 1))
-		c.b.jump(found)
-	}
-	bld.Bind(after)
-	c.cold = append(c.cold, coldCode{miss, func() {
-		c.b.constant(isa.R0, 0)
-		c.b.jump(to)
-	}})
-	return 1 + n
-}
-
-// nullCheck recognises the comparison of r0 with 0: how many slots it has, 0 or 1, and where the way of 0 leads.
-func (c *compiler) nullCheck(pc int) (n int, zero layout.Label) {
-	if pc >= c.fn.end-1 || c.target[pc] || !c.live(pc) || !c.live(pc+1) {
-		return 0, 0
-	}
-	i := &c.insns[pc]
-	if i.SrcReg || i.Imm != 0 || i.Dst != isa.R0 || i.Size != 8 || !c.live(i.Target(pc)) {
-		return 0, 0
-	}
-	switch i.Op {
-	case isa.Jeq:
-		return 1, layout.Label(i.Target(pc))
-	case isa.Jne:
-		return 1, layout.Label(pc + 1)
-	}
-	return 0, 0
+// leaveCold emits a site out of line, which goes on at s.resume, and gives the label of the way there.
+func (c *compiler) leaveCold(s site, thunk layout.Label) layout.Label {
+	n := c.site(s)
+	return c.outOfLine(func() { c.b.exit(n, thunk) })
 }
 
 // imm64 is what an LdImm64 loads.

@@ -2,6 +2,7 @@ package jit
 
 import (
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/verifier"
 )
 
@@ -106,7 +107,7 @@ func (c *compiler) narrowAfter(pc int, s regSet) regSet {
 		s.set(i.Dst, v>>32 == 0)
 	case op == isa.Call:
 		s &^= callerSaved
-		s.set(isa.R0, c.opts.Helper == nil && (i.Imm == idLookup || i.Imm == idProcessor))
+		s.set(isa.R0, c.opts.Helper == nil && (i.Imm == linux.HelperMapLookupElem || i.Imm == linux.HelperGetSmpProcessorId))
 	case op == isa.CallSub, op == isa.CallKfn:
 		s &^= callerSaved
 	}

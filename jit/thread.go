@@ -76,6 +76,9 @@ func (t *thread) start(p *Program, r *helpers.Run, args *[5]uint64, insn int) (u
 		t.cleared = helpers.FrameSize
 		clear(r.Space.Bytes(r.Stack, helpers.FrameSize))
 	}
+	if code.needs != 0 {
+		t.provide(code.needs)
+	}
 	t.lower = code.lower
 	for i := 1; i <= code.lower; i++ {
 		clear(r.Space.Bytes(r.Stack+memory.Addr(i*helpers.FrameStride), helpers.FrameSize))
@@ -84,6 +87,7 @@ func (t *thread) start(p *Program, r *helpers.Run, args *[5]uint64, insn int) (u
 	if c.site == siteDone {
 		t.busy = false
 		runtime.KeepAlive(p)
+		runtime.KeepAlive(r) // and so its Env's counters
 		return c.regs[0], nil
 	}
 	r.TailCalls, r.Tail = 0, nil
@@ -98,6 +102,16 @@ func (t *thread) start(p *Program, r *helpers.Run, args *[5]uint64, insn int) (u
 		}
 	}
 	return r0, err
+}
+
+// provide writes to the context what native code needs of the Run.
+func (t *thread) provide(n need) {
+	if n&needTask != 0 {
+		t.ctx.task = t.run.PIDTGID()
+	}
+	if n&needCounters != 0 {
+		t.ctx.ticks, t.ctx.draws = t.run.Env.Counters()
+	}
 }
 
 // loop does what native code has come back for, until the function that was entered with the stack pointer sp returns.
@@ -244,6 +258,7 @@ func (t *thread) tail(s *site, sp uintptr) error {
 		return errors.New("the program tail called is not of the same Space")
 	}
 	t.clearFor(next.code)
+	t.provide(next.code.needs)
 	if s.main {
 		c.sp = sp
 		t.p = next

@@ -197,4 +197,16 @@ func (b *x86) exit(site int, thunk layout.Label) {
 // as long.
 func (b *x86) align() { b.Align(64, 63) }
 
-func (b *x86) cpu() { b.LoadZX(4, x86Home[isa.R0], field(ctxCPU)) }
+func (b *x86) field(off int32) { b.LoadZX(8, x86Home[isa.R0], field(off)) }
+
+func (b *x86) count(off int32, cold layout.Label) bool {
+	r0 := x86Home[isa.R0]
+	b.LoadZX(8, scratch, field(off))
+	b.TestRR(8, scratch, scratch)
+	b.Jcc(amd64.E, cold)
+	b.MovRI(r0, 1)
+	b.Lock()
+	b.XaddMR(8, amd64.At(scratch, 0), r0)
+	b.ALURI(amd64.Add, 8, r0, 1)
+	return true
+}

@@ -111,3 +111,31 @@ func (b *x86) lookup(l *maps.ArrayLayout, miss layout.Label) {
 		b.ALURR(amd64.Add, 4, r0, scratch)
 	}
 }
+
+func (b *x86) loadAbs(size int, src operand, off int32, cold layout.Label) {
+	if src.isReg {
+		b.Lea(4, scratch, amd64.At(x86Home[src.reg], off))
+		b.TestRR(4, scratch, scratch)
+		b.Jcc(amd64.S, cold)
+		off = 0
+	}
+	b.LoadZX(4, scratch2, x86Mem(isa.R6, skbData))
+	if src.isReg {
+		b.Lea(8, scratch, amd64.Indexed(scratch, scratch2, int32(size)))
+	} else {
+		b.Lea(8, scratch, amd64.At(scratch2, off+int32(size)))
+	}
+	b.LoadZX(4, scratch2, x86Mem(isa.R6, skbDataEnd))
+	b.ALURR(amd64.Cmp, 8, scratch, scratch2)
+	b.Jcc(amd64.A, cold)
+	r0, at := x86Home[isa.R0], amd64.Indexed(x86Base, scratch, -int32(size))
+	switch {
+	case size == 1:
+		b.LoadZX(1, r0, at)
+	case size == 4 && b.movbe:
+		b.MovBE(4, r0, at)
+	default:
+		b.LoadZX(size, r0, at)
+		b.endian(isa.ToBE, size*8, isa.R0)
+	}
+}

@@ -1,0 +1,182 @@
+package jit
+
+import (
+	"fmt"
+
+	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/jit/layout"
+	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/maps"
+)
+
+// call emits a call of a helper or kernel function.
+func (c *compiler) call(pc int, i *isa.Insn) (int, error) {
+	if i.Op == isa.Call && c.opts.Helper == nil {
+		if n := c.inline(pc, i); n > 0 {
+			return n, nil
+		}
+	}
+	s, args := site{pc: int32(pc)}, 5
+	switch {
+	case i.Op == isa.CallKfn:
+		if c.opts.Kfunc != nil {
+			s.fn = c.opts.Kfunc(i.Imm, i.Off)
+		}
+		if s.fn == nil {
+			s.fn = missing(fmt.Errorf("no kernel function with BTF id %d", i.Imm))
+		}
+	default:
+		if c.opts.Helper != nil {
+			s.fn = c.opts.Helper(i.Imm)
+		}
+		if s.fn == nil {
+			if h := helpers.Lookup(i.Imm); h != nil {
+				s.fn = h.Call
+			}
+		}
+		if s.fn == nil {
+			s.fn = missing(fmt.Errorf("helper %s#%d is not simulated", helpers.ByID(i.Imm).Name, i.Imm))
+		}
+		if i.Imm == linux.HelperTailCall {
+			s.kind = siteTail
+		}
+		args = c.arguments(i.Imm)
+	}
+	c.leave(s, c.th.call[args])
+	return 1, nil
+}
+
+// arguments is how many arguments a helper takes.
+func (c *compiler) arguments(id int32) int {
+	p := helpers.ByID(id)
+	if p == nil || c.opts.Helper != nil || id == linux.HelperTracePrintk {
+		return 5
+	}
+	n := 0
+	for n < len(p.Args) && p.Args[n].Kind != helpers.ArgNone {
+		n++
+	}
+	return min(n, 5)
+}
+
+// missing is a function that is not there.
+func missing(err error) helpers.Func { return func(*helpers.Call) (uint64, error) { return 0, err } }
+
+// inline emits a helper in place, with the comparison of its result with 0 if that follows; 0 if it is to be called.
+func (c *compiler) inline(pc int, i *isa.Insn) int {
+	switch i.Imm {
+	case linux.HelperMapLookupElem:
+		return c.lookup(pc)
+	case linux.HelperGetSmpProcessorId:
+		c.b.field(ctxCPU)
+		return 1
+	case linux.HelperGetCurrentPidTgid:
+		c.needs |= needTask
+		c.b.field(ctxTask)
+		return 1
+	case linux.HelperKtimeGetNs:
+		return c.count(pc, i, ctxTicks, func() {
+			c.b.alu(isa.Mul, 8, isa.R0, operand{imm: int32(helpers.ClockTick)})
+			c.b.alu(isa.Add, 8, isa.R0, operand{imm: int32(helpers.ClockStart)})
+		})
+	case linux.HelperGetPrandomU32:
+		return c.count(pc, i, ctxDraws, c.random)
+	}
+	return 0
+}
+
+// count emits a helper whose result then makes of the new value, in r0, of a counter of the Env that it increments. An Env
+// with a clock or random numbers of its own has no such counter: the helper is called.
+func (c *compiler) count(pc int, i *isa.Insn, counter int32, then func()) int {
+	h := helpers.Lookup(i.Imm)
+	if h == nil {
+		return 0
+	}
+	bld := c.b.builder()
+	resume, cold := bld.Label(), bld.Label()
+	if !c.b.count(counter, cold) {
+		return 0
+	}
+	c.needs |= needCounters
+	then()
+	bld.Bind(resume)
+	n := c.site(site{pc: int32(pc), fn: h.Call, resume: resume})
+	c.cold = append(c.cold, coldCode{cold, func() { c.b.exit(n, c.th.call[0]) }})
+	return 1
+}
+
+// random makes the random number of how many were drawn: see helpers.RandomStep. Registers that calls do not preserve are
+// free.
+func (c *compiler) random() {
+	multiply := func(v uint64) {
+		c.b.constant(isa.R1, v)
+		c.b.alu(isa.Mul, 8, isa.R0, operand{reg: isa.R1, isReg: true})
+	}
+	multiply(helpers.RandomStep)
+	for _, r := range helpers.RandomRounds {
+		c.b.mov(8, isa.R1, isa.R0)
+		c.b.alu(isa.Rsh, 8, isa.R1, operand{imm: int32(r.Shift)})
+		c.b.alu(isa.Xor, 8, isa.R0, operand{reg: isa.R1, isReg: true})
+		multiply(r.Factor)
+	}
+	c.b.alu(isa.Rsh, 8, isa.R0, operand{imm: 32})
+}
+
+// lookup emits the lookup in a map that is known.
+func (c *compiler) lookup(pc int) int {
+	index := c.proof.MapArg(pc)
+	if index < 0 || index >= len(c.opts.Maps) || c.opts.Maps[index] == nil {
+		return 0
+	}
+	bld := c.b.builder()
+	miss, after := bld.Label(), bld.Label()
+	switch m := c.opts.Maps[index].(type) {
+	case *maps.ArrayMap:
+		l := m.Layout()
+		c.base(pc, isa.R2)
+		c.b.lookup(&l, miss)
+	case *maps.HashMap:
+		stub, ok := c.stubs[index]
+		if !ok {
+			return 0
+		}
+		c.base(pc, isa.R2)
+		c.b.callStub(stub, miss)
+	default:
+		return 0
+	}
+	n, to := c.nullCheck(pc + 1)
+	found := after
+	switch {
+	case n == 0:
+		to = after
+	case to == layout.Label(pc+2): // "if r0 != 0 goto found": what follows is the way of those who find nothing
+		found = layout.Label(c.insns[pc+1].Target(pc + 1))
+		c.b.jump(found)
+	}
+	bld.Bind(after)
+	c.cold = append(c.cold, coldCode{miss, func() {
+		c.b.constant(isa.R0, 0)
+		c.b.jump(to)
+	}})
+	return 1 + n
+}
+
+// nullCheck recognises the comparison of r0 with 0: how many slots it has, 0 or 1, and where the way of 0 leads.
+func (c *compiler) nullCheck(pc int) (n int, zero layout.Label) {
+	if pc >= c.fn.end-1 || c.target[pc] || !c.live(pc) || !c.live(pc+1) {
+		return 0, 0
+	}
+	i := &c.insns[pc]
+	if i.SrcReg || i.Imm != 0 || i.Dst != isa.R0 || i.Size != 8 || !c.live(i.Target(pc)) {
+		return 0, 0
+	}
+	switch i.Op {
+	case isa.Jeq:
+		return 1, layout.Label(i.Target(pc))
+	case isa.Jne:
+		return 1, layout.Label(pc + 1)
+	}
+	return 0, 0
+}

@@ -1,0 +1,145 @@
+package jit
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/interp"
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/object"
+	"github.com/skepbpf/skep/verifier"
+)
+
+// engines makes a program ready in both engines: package interp and native code.
+func (b *bed) engines(t testing.TB, typ linux.ProgType, insns []isa.Insn) [2]func(*helpers.Run) (uint64, error) {
+	t.Helper()
+	p := &object.Program{Type: uint32(typ), License: "GPL", Insns: insns}
+	proof, err := verifier.Verify(p, verifier.Options{})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, listing(insns))
+	}
+	m, err := interp.New(p, interp.Options{Space: b.space})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := Compile(proof, Options{Space: b.space})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, why := n.Native(); !ok {
+		t.Fatal(why)
+	}
+	return [2]func(*helpers.Run) (uint64, error){m.Run, n.Run}
+}
+
+// mixed calls helpers again and again, and returns a hash of what they gave.
+func mixed(n int, ids ...int32) (out []isa.Insn) {
+	out = append(out, isa.Binary(isa.Mov, 8, isa.R6, 0))
+	for k := range n {
+		out = append(out, isa.CallHelper(ids[k%len(ids)]), isa.Binary(isa.Mul, 8, isa.R6, 31), isa.BinaryReg(isa.Add, 8, isa.R6, isa.R0))
+	}
+	return append(out, isa.BinaryReg(isa.Mov, 8, isa.R0, isa.R6), isa.Return())
+}
+
+// TestEnvInPlace: the clock, random numbers and the task are the same in both engines, whether native code asks for them or
+// not, and runs go on where those before have left off.
+func TestEnvInPlace(t *testing.T) {
+	b := newBed(t)
+	for name, env := range map[string]func() *helpers.Env{
+		"deterministic": func() *helpers.Env { return &helpers.Env{} },
+		"clock":         func() *helpers.Env { return &helpers.Env{Now: func() time.Duration { return 5 }} },
+		"random":        func() *helpers.Env { return &helpers.Env{Random: func() uint32 { return 0xdeadbeef }} },
+		"task":          func() *helpers.Env { return &helpers.Env{Task: &helpers.Task{PID: 7, TGID: 1 << 31}} },
+	} {
+		e := b.engines(t, linux.ProgTypeKprobe, mixed(50, linux.HelperKtimeGetNs, linux.HelperGetPrandomU32,
+			linux.HelperGetCurrentPidTgid, linux.HelperKtimeGetBootNs, linux.HelperGetSmpProcessorId))
+		var got [2][3]uint64
+		for i, run := range e {
+			b.run.Env = env()
+			for k := range got[i] {
+				var err error
+				if got[i][k], err = run(b.run); err != nil {
+					t.Fatal(name, err)
+				}
+			}
+		}
+		if got[0] != got[1] {
+			t.Errorf("%s: %x in the interpreter, %x in native code", name, got[0], got[1])
+		}
+	}
+}
+
+// TestLoadAbs loads packet bytes, in the packet and around its end, also from its headers, by constants and registers.
+func TestLoadAbs(t *testing.T) {
+	b := newBed(t)
+	rng := rand.New(rand.NewPCG(11, 12))
+	n := 3000
+	if testing.Short() {
+		n = 300
+	}
+	inside, outside := 0, 0
+	for range n {
+		packet := make([]byte, 14+rng.IntN(60))
+		for i := range packet {
+			packet[i] = byte(rng.Uint32())
+		}
+		off := int32(rng.IntN(len(packet) + 8))
+		switch rng.IntN(8) {
+		case 0:
+			off = -int32(rng.IntN(0x200010))
+		case 1:
+			off = -0x100000 + int32(rng.IntN(20))
+		case 2:
+			off = int32(anyWord(rng))
+		}
+		size := uint8(1) << rng.IntN(3)
+		load := isa.New(isa.LdAbs, size, false, 0, 0, 0, off)
+		setup := []isa.Insn{isa.BinaryReg(isa.Mov, 8, isa.R6, isa.R1)}
+		if rng.IntN(2) == 0 {
+			r := isa.Reg(rng.IntN(6))
+			by := int32(anyWord(rng))
+			setup = append(setup, isa.Binary(isa.Mov, 8, r, by))
+			load = isa.New(isa.LdInd, size, false, 0, r, 0, off-by)
+		}
+		insns := append(setup, load, isa.Binary(isa.Add, 8, isa.R0, 1), isa.Return())
+		var got [2]uint64
+		for i, run := range b.engines(t, linux.ProgTypeSocketFilter, insns) {
+			if err := b.run.SetSKB(packet, &helpers.SKB{}); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			if got[i], err = run(b.run); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got[0] != got[1] {
+			t.Fatalf("%d bytes: %#x in the interpreter, %#x in native code\n%s", len(packet), got[0], got[1], listing(insns))
+		}
+		if got[0] == 0 {
+			outside++
+		} else {
+			inside++
+		}
+	}
+	if inside < n/4 || outside < n/8 {
+		t.Errorf("%d inside, %d outside", inside, outside)
+	}
+}
+
+// BenchmarkInPlace16 has 16 calls each of helpers that native code does not leave for; see BenchmarkHelper16.
+func BenchmarkInPlace16(b *testing.B) {
+	for name, id := range map[string]int32{"ktime": linux.HelperKtimeGetNs, "prandom": linux.HelperGetPrandomU32, "pid": linux.HelperGetCurrentPidTgid} {
+		b.Run(name, func(b *testing.B) {
+			bed := newBed(b)
+			run := bed.engines(b, linux.ProgTypeKprobe, mixed(16, id))[1]
+			for b.Loop() {
+				if _, err := run(bed.run); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
