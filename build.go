@@ -36,11 +36,12 @@ func newBuilder(w *world, opts *Options) *builder {
 // A machine is a program ready to run, as prog arrays and Programs have it.
 type machine struct {
 	engine
-	native  *jit.Program // nil if the program runs in package interp
-	prog    *object.Program
-	why     error // why it does
-	verdict *Verdict
-	maps    []*kernelMap
+	compiled *jit.Program // nil if there was to be no native code
+	native   *jit.Program // the same; nil if the program runs in package interp
+	prog     *object.Program
+	why      error // why it does
+	verdict  *Verdict
+	maps     []*kernelMap
 
 	number sync.Once // of what follows; see Program.ID
 	id     uint32

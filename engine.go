@@ -55,6 +55,18 @@ func (p *Program) Engine() Engine {
 // Why tells why the program is not native code; nil if it is.
 func (p *Program) Why() error { return p.m.why }
 
+// ErrNoNative is the error of asking for native code of a program that never becomes any.
+var ErrNoNative = errors.New("skep: the program was loaded for the interpreter")
+
+// NativeCode gives the code that the program becomes on an architecture (see jit.Archs), with what it was made of. It need not
+// be this host's.
+func (p *Program) NativeCode(arch string) (*jit.Listing, error) {
+	if p.m.compiled == nil {
+		return nil, ErrNoNative
+	}
+	return p.m.compiled.List(arch)
+}
+
 // errNotProved is why EngineJIT is an error for a program that is not accepted.
 var errNotProved = errors.New("only what the verifier accepts becomes native code")
 
@@ -70,7 +82,7 @@ func (m *machine) compile(b *builder, used []maps.Map) error {
 	if err != nil {
 		return err
 	}
-	m.engine = p
+	m.engine, m.compiled = p, p
 	if ok, why := p.Native(); !ok {
 		m.why = why
 		if b.opts.Engine == EngineJIT {

@@ -370,12 +370,19 @@ func (b *arm) branch(op isa.Op, width int, dst isa.Reg, src operand, _ bool, to 
 	switch {
 	case op == isa.Jset:
 		b.RRR(arm64.Ands, width, arm64.Zero, d, b.value(src, width, tmp))
-	case !src.isReg && src.imm >= 0 && arm64.FitsAddI(uint32(src.imm)):
-		b.AddI(arm64.Subs, width, arm64.Zero, d, uint32(src.imm))
 	default:
-		b.RRR(arm64.Subs, width, arm64.Zero, d, b.value(src, width, tmp))
+		b.compare(width, d, src)
 	}
 	b.BIf(armCond[op], to)
+}
+
+// compare sets flags by d - src.
+func (b *arm) compare(width int, d arm64.Reg, src operand) {
+	if !src.isReg && src.imm >= 0 && arm64.FitsAddI(uint32(src.imm)) {
+		b.AddI(arm64.Subs, width, arm64.Zero, d, uint32(src.imm))
+		return
+	}
+	b.RRR(arm64.Subs, width, arm64.Zero, d, b.value(src, width, tmp2))
 }
 
 func (b *arm) call(to layout.Label, frame bool) {
@@ -412,14 +419,14 @@ func (b *arm) align() {}
 
 func (b *arm) field(off int32) { b.Load(8, armHome[isa.R0], armCtx, off) }
 
-func (b *arm) count(off int32, cold layout.Label) bool {
+func (b *arm) count(off int32, ask func() layout.Label) bool {
 	if !b.lse {
 		return false
 	}
 	r0 := armHome[isa.R0]
 	b.Load(8, tmp, armCtx, off)
 	b.AddI(arm64.Subs, 8, arm64.Zero, tmp, 0)
-	b.BIf(arm64.EQ, cold)
+	b.BIf(arm64.EQ, ask())
 	b.MovI(tmp2, 1)
 	b.Atomic(arm64.LdAdd, 8, tmp2, r0, tmp)
 	b.AddI(arm64.Add, 8, r0, r0, 1)
@@ -447,8 +454,7 @@ func (b *arm) loadAbs(size int, src operand, off int32, cold layout.Label) {
 
 func (b *arm) lookup(l *maps.ArrayLayout, miss layout.Label) {
 	b.LoadX(4, false, tmp, armBase, armHome[isa.R2])
-	b.MovI(tmp2, uint64(l.Count))
-	b.RRR(arm64.Subs, 4, arm64.Zero, tmp, tmp2)
+	b.compare(4, tmp, operand{imm: int32(l.Count)})
 	b.BIf(arm64.HS, miss)
 	b.MovI(tmp2, uint64(l.Stride))
 	b.MovI(tmp3, uint64(l.First))

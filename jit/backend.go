@@ -65,8 +65,8 @@ type backend interface {
 	// field is r0 = a field of the context, of 8 bytes.
 	field(off int32)
 	// count increments the counter whose address a field of the context has, and gives r0 the new value; if the address is 0
-	// it goes to cold. It is false if there are no instructions for it.
-	count(off int32, cold layout.Label) bool
+	// it goes to what ask gives. It is false if there are no instructions for it.
+	count(off int32, ask func() layout.Label) bool
 	// loadAbs is r0 = size bytes of the packet of the context in r6, in network order, at off, or if src is a register at
 	// off plus its low half; it goes to cold, with no register changed, if they are not all there.
 	loadAbs(size int, src operand, off int32, cold layout.Label)

@@ -33,14 +33,19 @@ type compiler struct {
 	needs    need
 
 	fn    *function
+	pc    int // being emitted
 	sites []site
 	cold  []coldCode
+	// parts is what has been written, if somebody wants to know: see Program.List.
+	list  bool
+	parts []mark
 	flags int // the last instruction whose result the flags tell of, if the backend has such
 }
 
 // coldCode is what is seldom executed, and written after the function.
 type coldCode struct {
 	at    layout.Label
+	pc    int // the instruction that it belongs to
 	write func()
 }
 
@@ -84,9 +89,9 @@ type code struct {
 	start, invoke, resume, resumeAll uintptr // thunks
 	main, mainTail                   uintptr // main function, and its place after the stack was cleared
 	funcs                            map[int]uintptr
-	depth0                           int   // bytes of stack of the main function
-	lower                            int   // frames below it that are to be cleared
-	at                               []int // of each instruction, -1 for those that are not there
+	depth0                           int // bytes of stack of the main function
+	lower                            int // frames below it that are to be cleared
+	parts                            []Part
 }
 
 // relocate makes addresses of what are offsets.
@@ -116,7 +121,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 	c.proof, c.prog, c.opts, c.b = proof, proof.Program(), o, b
 	c.insns = c.prog.Insns
 	n := len(c.insns)
-	c.sites, c.cold = nil, c.cold[:0]
+	c.sites, c.cold, c.parts = nil, c.cold[:0], c.parts[:0]
 	c.facts = resize(c.facts, n+1)
 	c.arena, c.needs = false, 0
 	for _, m := range o.Maps {
@@ -146,6 +151,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 		c.funcs[k].body, c.funcs[k].epilogue = bld.Label(), bld.Label()
 	}
 	mainTail := bld.Label()
+	c.mark(-1, 0, Entry)
 	b.thunks(t)
 	c.hashStubs()
 	depth0 := 0
@@ -181,9 +187,9 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 		s := &out.sites[i]
 		s.resumeAt, s.endAt = at(s.resume), at(s.end)
 	}
-	out.at = make([]int, n)
-	for pc := range n {
-		out.at[pc] = placed.Offset(layout.Label(pc))
+	for _, m := range c.parts {
+		m.Start = placed.Offset(m.at)
+		out.parts = append(out.parts, m.Part)
 	}
 	return out, nil
 }
@@ -210,6 +216,7 @@ func (c *compiler) hashStubs() {
 		bld := c.b.builder()
 		stub := bld.Label()
 		bld.Bind(stub)
+		c.mark(-1, 0, "lookup in map "+c.prog.Maps[index].Name)
 		if !c.b.hash(&l) {
 			continue
 		}
@@ -260,6 +267,7 @@ func (c *compiler) function1(f *function, depth0 int, mainTail layout.Label) err
 	bld := b.builder()
 	bld.Align(16, 15)
 	bld.Bind(f.body)
+	c.mark(f.start, 0, "prologue")
 	if f.main {
 		b.clear(depth0)
 		bld.Bind(mainTail)
@@ -270,10 +278,15 @@ func (c *compiler) function1(f *function, depth0 int, mainTail layout.Label) err
 			pc++
 			continue
 		}
+		c.pc = pc
+		at := c.mark(pc, 1, "")
 		c.bind(pc)
 		n, err := c.emit(pc)
 		if err != nil {
 			return fmt.Errorf("instruction %d: %w", pc, err)
+		}
+		if c.list {
+			c.parts[at].Count = n
 		}
 		for k := 1; k < n; k++ {
 			bld.Bind(layout.Label(pc + k)) // within what was emitted together: nobody jumps there
@@ -281,8 +294,10 @@ func (c *compiler) function1(f *function, depth0 int, mainTail layout.Label) err
 		pc += n
 	}
 	bld.Bind(f.epilogue)
+	c.mark(f.start, 0, "epilogue")
 	b.leave(f, c.th.done)
 	for k := 0; k < len(c.cold); k++ {
+		c.mark(c.cold[k].pc, 1, "out of line")
 		bld.Bind(c.cold[k].at)
 		c.cold[k].write()
 	}
@@ -300,11 +315,9 @@ func (c *compiler) bind(pc int) {
 	if !c.heads[pc] {
 		return
 	}
-	cold, resume := bld.Label(), bld.Label()
-	c.b.poll(pollCost, cold)
+	resume := bld.Label()
+	c.b.poll(pollCost, c.leaveCold(site{kind: sitePoll, pc: int32(pc), resume: resume}, c.th.all))
 	bld.Bind(resume)
-	n := c.site(site{kind: sitePoll, pc: int32(pc), resume: resume})
-	c.cold = append(c.cold, coldCode{cold, func() { c.b.exit(n, c.th.all) }})
 }
 
 // pollCost is how many instructions a round of a loop counts for.

@@ -132,7 +132,7 @@ func (c *compiler) divide(pc int, i *isa.Insn) {
 // outOfLine has something written after the function, and gives its label.
 func (c *compiler) outOfLine(write func()) layout.Label {
 	l := c.b.builder().Label()
-	c.cold = append(c.cold, coldCode{l, write})
+	c.cold = append(c.cold, coldCode{l, c.pc, write})
 	return l
 }
 

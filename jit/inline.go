@@ -93,16 +93,16 @@ func (c *compiler) count(pc int, i *isa.Insn, counter int32, then func()) int {
 	if h == nil {
 		return 0
 	}
-	bld := c.b.builder()
-	resume, cold := bld.Label(), bld.Label()
-	if !c.b.count(counter, cold) {
+	resume := c.b.builder().Label()
+	ask := func() layout.Label {
+		return c.leaveCold(site{pc: int32(pc), fn: h.Call, resume: resume}, c.th.call[0])
+	}
+	if !c.b.count(counter, ask) {
 		return 0
 	}
 	c.needs |= needCounters
 	then()
-	bld.Bind(resume)
-	n := c.site(site{pc: int32(pc), fn: h.Call, resume: resume})
-	c.cold = append(c.cold, coldCode{cold, func() { c.b.exit(n, c.th.call[0]) }})
+	c.b.builder().Bind(resume)
 	return 1
 }
 
@@ -129,37 +129,35 @@ func (c *compiler) lookup(pc int) int {
 	if index < 0 || index >= len(c.opts.Maps) || c.opts.Maps[index] == nil {
 		return 0
 	}
-	bld := c.b.builder()
-	miss, after := bld.Label(), bld.Label()
+	var write func(miss layout.Label)
 	switch m := c.opts.Maps[index].(type) {
 	case *maps.ArrayMap:
 		l := m.Layout()
-		c.base(pc, isa.R2)
-		c.b.lookup(&l, miss)
+		write = func(miss layout.Label) { c.b.lookup(&l, miss) }
 	case *maps.HashMap:
 		stub, ok := c.stubs[index]
 		if !ok {
 			return 0
 		}
-		c.base(pc, isa.R2)
-		c.b.callStub(stub, miss)
+		write = func(miss layout.Label) { c.b.callStub(stub, miss) }
 	default:
 		return 0
 	}
-	n, to := c.nullCheck(pc + 1)
-	found := after
-	switch {
-	case n == 0:
-		to = after
-	case to == layout.Label(pc+2): // "if r0 != 0 goto found": what follows is the way of those who find nothing
-		found = layout.Label(c.insns[pc+1].Target(pc + 1))
-		c.b.jump(found)
-	}
-	bld.Bind(after)
-	c.cold = append(c.cold, coldCode{miss, func() {
+	after := c.b.builder().Label()
+	to := after
+	c.base(pc, isa.R2)
+	write(c.outOfLine(func() {
 		c.b.constant(isa.R0, 0)
 		c.b.jump(to)
-	}})
+	}))
+	n, zero := c.nullCheck(pc + 1)
+	if n > 0 {
+		to = zero
+		if zero == layout.Label(pc+2) { // "if r0 != 0 goto found": what follows is the way of those who find nothing
+			c.b.jump(layout.Label(c.insns[pc+1].Target(pc + 1)))
+		}
+	}
+	c.b.builder().Bind(after)
 	return 1 + n
 }
 

@@ -51,6 +51,7 @@ type Options struct {
 // when nobody holds it any more.
 type Program struct {
 	prog  *object.Program
+	proof *verifier.Proof
 	opts  Options
 	space *memory.Space
 	code  *code
@@ -86,9 +87,9 @@ func Compile(proof *verifier.Proof, o Options) (*Program, error) {
 	if o.MayGoto == 0 {
 		o.MayGoto = interp.DefaultMayGoto
 	}
-	p := &Program{prog: proof.Program(), opts: o, space: o.Space}
+	p := &Program{prog: proof.Program(), proof: proof, opts: o, space: o.Space}
 	p.interpreter = sync.OnceValues(p.newMachine)
-	if p.why = p.native(proof); p.why != nil {
+	if p.why = p.native(); p.why != nil {
 		if _, err := p.interpreter(); err != nil {
 			return nil, err
 		}
@@ -97,7 +98,7 @@ func Compile(proof *verifier.Proof, o Options) (*Program, error) {
 }
 
 // native makes native code, or says why there is none.
-func (p *Program) native(proof *verifier.Proof) error {
+func (p *Program) native() error {
 	if p.opts.Interpret {
 		return ErrInterpret
 	}
@@ -108,12 +109,7 @@ func (p *Program) native(proof *verifier.Proof) error {
 	if err := p.space.Open(); err != nil {
 		return err
 	}
-	c := compilers.Get().(*compiler)
-	defer func() {
-		c.proof, c.prog, c.insns, c.opts, c.b, c.fn, c.sites = nil, nil, nil, nil, nil, nil, nil
-		compilers.Put(c)
-	}()
-	code, err := c.compile(proof, &p.opts, b)
+	code, err := p.compile(b, false)
 	if err != nil {
 		return err
 	}
@@ -125,6 +121,17 @@ func (p *Program) native(proof *verifier.Proof) error {
 	code.relocate(at.addr)
 	p.code, p.base = code, at.addr
 	return nil
+}
+
+// compile makes code with a backend; list says that it is to have parts.
+func (p *Program) compile(b backend, list bool) (*code, error) {
+	c := compilers.Get().(*compiler)
+	defer func() {
+		c.proof, c.prog, c.insns, c.opts, c.b, c.fn, c.sites = nil, nil, nil, nil, nil, nil, nil
+		compilers.Put(c)
+	}()
+	c.list = list
+	return c.compile(p.proof, &p.opts, b)
 }
 
 // newMachine makes the program for the interpreter.

@@ -199,11 +199,11 @@ func (b *x86) align() { b.Align(64, 63) }
 
 func (b *x86) field(off int32) { b.LoadZX(8, x86Home[isa.R0], field(off)) }
 
-func (b *x86) count(off int32, cold layout.Label) bool {
+func (b *x86) count(off int32, ask func() layout.Label) bool {
 	r0 := x86Home[isa.R0]
 	b.LoadZX(8, scratch, field(off))
 	b.TestRR(8, scratch, scratch)
-	b.Jcc(amd64.E, cold)
+	b.Jcc(amd64.E, ask())
 	b.MovRI(r0, 1)
 	b.Lock()
 	b.XaddMR(8, amd64.At(scratch, 0), r0)

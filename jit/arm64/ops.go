@@ -66,6 +66,10 @@ func (a *Asm) MovI(d Reg, v uint64) {
 		a.word(0x12800000 | ^uint32(v)&0xffff<<5 | uint32(d)) // movn of 32 bits
 		return
 	}
+	if v == 0 {
+		a.word(0xd2800000 | uint32(d)) // movz
+		return
+	}
 	zeros, ones := 0, 0
 	for i := range 4 {
 		switch uint16(v >> (16 * i)) {
