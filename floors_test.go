@@ -21,7 +21,7 @@ const floors = `
 3  verifier interp internal/corpus
 2  helpers object internal/value
 1  maps jit/amd64 jit/arm64 linux
-0  bench isa verifier/domain memory internal/explain internal/pcap jit/layout
+0  bench isa verifier/domain memory internal/explain internal/pcap jit/disasm jit/layout
 0  examples/firewall examples/gateway examples/filewatch examples/classifier examples/execlog examples/ratelimit examples/firewall/mkpcap
 2  maps/maptest
 `

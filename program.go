@@ -110,6 +110,10 @@ type RunOptions struct {
 	// CPU is the virtual CPU to run on. 0 is the first one that is free.
 	CPU uint32
 
+	// Cancel, if not nil, ends the run once it is closed, such as the channel of a context's Done: the error is
+	// helpers.ErrCancelled then. A run looks at it now and then in loops that may be long, and before each of Repeat's runs.
+	Cancel <-chan struct{}
+
 	// Setup, if not nil, makes the context in place of Data and Context: it is called once, and may set what programs
 	// ask about, such as the current task. Package hook is built on it.
 	Setup func(r *helpers.Run) error
@@ -185,6 +189,7 @@ func (p *Program) run(opts *RunOptions) (uint32, error) {
 	if err := setup(r); err != nil {
 		return 0, err
 	}
+	r.Cancel = opts.Cancel
 	var r0 uint64
 	if opts.Elapsed != nil {
 		if r0, err = p.timed(r, opts, ctx); err != nil {
@@ -193,6 +198,9 @@ func (p *Program) run(opts *RunOptions) (uint32, error) {
 		return uint32(r0), p.results(r, opts)
 	}
 	for range max(opts.Repeat, 1) {
+		if err := r.Cancelled(); err != nil {
+			return 0, err
+		}
 		if r0, err = p.m.Run(r); err != nil {
 			return 0, err
 		}
@@ -210,6 +218,7 @@ func (p *Program) timed(r *helpers.Run, opts *RunOptions, ctx []byte) (r0 uint64
 	if err := r.SetTestRun(opts.Data, ctx); err != nil {
 		return 0, err
 	}
+	r.Cancel = opts.Cancel
 	start := time.Now()
 	for range max(opts.Repeat, 1) {
 		if r0, err = p.m.Run(r); err != nil {

@@ -122,6 +122,9 @@ type Run struct {
 	// Objects has the objects that programs make, and their lists and trees; nil: as with Timers.
 	Objects *Objects
 
+	// Cancel, once it is closed, ends a run that goes on for long: engines look at it now and then. It may be nil.
+	Cancel <-chan struct{}
+
 	// What follows is the engine's, who sets it before it calls a helper.
 
 	// Invoke calls the program's function at an address that a helper got as an ArgFunc.
@@ -188,6 +191,19 @@ func (r *Run) Close() error {
 func (r *Run) Reset() {
 	*r = Run{Space: r.Space, Env: r.Env, Engine: r.Engine, CPU: r.CPU, CPUs: r.CPUs, Stack: r.stack, Trace: r.Trace, Timers: r.Timers, Objects: r.Objects,
 		stack: r.stack, packet: r.packet, sock: r.sock, mem: r.mem, ctx: r.ctx, ctxCap: r.ctxCap, textBuf: r.textBuf}
+}
+
+// ErrCancelled is the error of a run that Run.Cancel has ended.
+var ErrCancelled = errors.New("the run was cancelled")
+
+// Cancelled is ErrCancelled if the run is to end.
+func (r *Run) Cancelled() error {
+	select {
+	case <-r.Cancel:
+		return ErrCancelled
+	default:
+		return nil
+	}
 }
 
 // Finish ends what a program that did not run to its end has left behind: the spin lock that it held. Engines call it

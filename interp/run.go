@@ -1,6 +1,10 @@
 package interp
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/skepbpf/skep/isa"
+)
 
 // loop executes from slot pc of m on until the function that the thread is in returns, and gives its r0.
 func (t *thread) loop(m *Machine, pc int) (uint64, error) {
@@ -17,7 +21,9 @@ func (t *thread) loop(m *Machine, pc int) (uint64, error) {
 				return t.trap(m, m.slot(ip), tooDeep, nil)
 			}
 			if limit <= at(after) {
-				return t.trap(m, m.slot(ip), outOfBudget, nil)
+				if limit += int64(t.more()) * int64(codeSize); limit <= at(after) {
+					return t.trapErr(m, m.slot(ip), t.ended())
+				}
 			}
 			t.enter(m, after)
 			limit += int64(ip.off)
@@ -52,7 +58,9 @@ func (t *thread) loop(m *Machine, pc int) (uint64, error) {
 			}
 			if ip = after; to != nil {
 				if t.left <= 0 {
-					return t.trap(m, m.slot(ip)-1, outOfBudget, nil)
+					if t.left += t.more(); t.left <= 0 {
+						return t.trapErr(m, m.slot(ip)-1, t.ended())
+					}
 				}
 				m, ip = to, &to.code[0]
 			}
@@ -72,6 +80,13 @@ func (t *thread) loop(m *Machine, pc int) (uint64, error) {
 			ip = plain
 			goto again
 		default:
+			if t.rest > 0 && op < opTrap && isJump(isa.Op(op>>2)) {
+				// It was the budget that stopped it.
+				if n := t.more(); n > 0 {
+					limit += int64(n) * int64(codeSize)
+					break
+				}
+			}
 			ends, err := t.slow(m, ip, m.slot(ip))
 			if err != nil {
 				return 0, err

@@ -96,7 +96,7 @@ func (t *thread) slow(m *Machine, c *code, pc int) (ends bool, err error) {
 		return false, t.badAccess(m, pc, addr, size, want)
 	}
 	if isJump(o) {
-		return false, m.newTrap(pc, t.depth, outOfBudget, nil)
+		return false, NewTrap(m.prog, pc, t.depth, t.ended())
 	}
 	return false, m.newTrap(pc, t.depth, "operation "+o.Info().Name+" is not implemented", nil)
 }

@@ -14,17 +14,18 @@ import (
 // maxDepth is how many calls a run may be in: Linux allows eight frames.
 const maxDepth = helpers.MaxFrames - 1
 
-// outOfBudget is the reason of the Trap that ends a run with too many instructions.
-const outOfBudget = "the run has used up its budget of instructions"
+// ErrBudget is the error behind the Trap of runs that end so.
+var ErrBudget = errors.New("the run has used up its budget of instructions")
 
-// ErrBudget is the error behind the Trap of other engines' runs that end so.
-var ErrBudget = errors.New(outOfBudget)
+// cancelSlice is how many instructions a run that may be cancelled executes between two looks at that: a few milliseconds.
+const cancelSlice = 1 << 20
 
 // A thread is what a run needs besides its Run. It is kept in the pool of the Machine that starts it.
 type thread struct {
 	regs  [256]uint64 // r0 to r10; the rest is there so that an index of a byte needs no check
 	depth int         // calls that the run is in
 	left  int         // of the budget; valid while the loop is not running
+	rest  int         // of the budget beyond left: what the thread gets in slices, if the run may be cancelled
 	run   *helpers.Run
 	m     *Machine // whose helper is running
 
@@ -60,7 +61,10 @@ func (t *thread) start(m *Machine, r *helpers.Run, insn int, args *[5]uint64) (r
 	}
 	clear(t.regs[:10])
 	copy(t.regs[1:], args[:])
-	t.run, t.depth, t.cleared, t.left = r, 0, 0, int(m.opts.Budget)
+	t.run, t.depth, t.cleared, t.left, t.rest = r, 0, 0, int(m.opts.Budget), 0
+	if r.Cancel != nil && t.left > cancelSlice {
+		t.left, t.rest = cancelSlice, t.left-cancelSlice
+	}
 	t.frames[0].mayGoto = m.opts.MayGoto
 	t.frame()
 	t.call.Run = r
@@ -75,6 +79,24 @@ func (t *thread) start(m *Machine, r *helpers.Run, insn int, args *[5]uint64) (r
 	}
 	t.run, t.m, t.call.Run = nil, nil, nil
 	return r0, err
+}
+
+// more is what a run that has used up its slice of the budget may go on with, in instructions: 0 if it is to end.
+func (t *thread) more() int {
+	if t.rest == 0 || t.run.Cancelled() != nil {
+		return 0
+	}
+	n := min(t.rest, cancelSlice)
+	t.rest -= n
+	return n
+}
+
+// ended is why a run that gets no more has ended.
+func (t *thread) ended() error {
+	if t.rest > 0 {
+		return helpers.ErrCancelled
+	}
+	return ErrBudget
 }
 
 // frame points r10 to the frame of the current depth. Frames are cleared when a run first uses them, so that runs
@@ -114,6 +136,11 @@ func (t *thread) callback(fn uint64, args *[5]uint64) (uint64, error) {
 	}
 	if t.depth == maxDepth {
 		return 0, errors.New(tooDeep)
+	}
+	if t.left <= 0 {
+		if t.left += t.more(); t.left <= 0 {
+			return 0, t.ended()
+		}
 	}
 	saved := t.call.Args
 	t.enter(m, nil)

@@ -133,9 +133,8 @@ func (t *thread) loop(sp uintptr) (uint64, error) {
 		case siteSlow:
 			err = t.slow(s)
 		case sitePoll:
-			if t.budget -= pollSlice; t.budget <= 0 {
-				err = interp.ErrBudget
-			}
+			t.budget -= pollSlice
+			err = t.mayGoOn()
 			c.polls = min(pollSlice, t.budget)
 			c.entry, c.target = s.thunk, s.resumeAt
 		}
@@ -146,6 +145,14 @@ func (t *thread) loop(sp uintptr) (uint64, error) {
 	}
 	runtime.KeepAlive(t.p)
 	return c.regs[0], nil
+}
+
+// mayGoOn is the error that ends the run if its budget is used up, or if it was cancelled.
+func (t *thread) mayGoOn() error {
+	if t.budget <= 0 {
+		return interp.ErrBudget
+	}
+	return t.run.Cancelled()
 }
 
 // arguments copies r1 to r5 to where helpers look for them: word by word, as they have just been stored, because a
@@ -193,8 +200,9 @@ func (t *thread) callback(fn uint64, args *[5]uint64) (uint64, error) {
 	if t.depth() >= helpers.MaxFrames-1 {
 		return 0, errors.New("the call stack of 8 frames is too deep")
 	}
-	if t.budget -= pollCost; t.budget <= 0 {
-		return 0, interp.ErrBudget
+	t.budget -= pollCost
+	if err := t.mayGoOn(); err != nil {
+		return 0, err
 	}
 	l := t.push()
 	c.regs[10] += helpers.FrameStride
