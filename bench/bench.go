@@ -5,10 +5,12 @@ import "embed"
 
 //go:generate go run ../examples/internal/cc empty.c xorshift.c modpow.c sort.c csum.c siphash.c steer.c bytescan.c firewall.c
 //go:generate go run ../examples/internal/cc calls.c bsearch.c arraymap.c pktcount.c hashmap.c
+//go:generate go run ../examples/internal/cc lookup/hlookup4.c lookup/hlookup8.c lookup/hlookup16.c
 
-// Files are the objects, NAME.o, and the packets that they are run on, packets/NAME.pkt.
+// Files are the objects, NAME.o, and the packets that they are run on, packets/NAME.pkt. Those of lookup are templates: see
+// lookup/hlookup.h.
 //
-//go:embed *.o packets
+//go:embed *.o packets lookup/*.o
 var Files embed.FS
 
 // A Program is one of the set.

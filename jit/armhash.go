@@ -31,7 +31,7 @@ func (b *arm) hash(l *maps.TableLayout) bool {
 	found := armHome[isa.R0]
 
 	b.AddX(armKey, armBase, armHome[isa.R2])
-	b.hashKey(l.Seed, parts)
+	b.hashKey(l, parts)
 	b.MovI(tmp, uint64(l.Mask))
 	b.RRR(arm64.And, 4, tmp, tmp, armSum)
 	b.LslI(4, tmp, tmp, 3)
@@ -56,7 +56,7 @@ func (b *arm) hash(l *maps.TableLayout) bool {
 	for _, p := range parts {
 		b.Load(p.size, tmp, armKey, p.at)
 		b.Load(p.size, tmp2, armElem, int32(l.Key)+p.at)
-		differs(tmp, tmp2, 8, next)
+		differs(tmp, tmp2, 4, next)
 	}
 	if l.Ref != 0 {
 		// Not written if set, so that CPUs may share the cache line.
@@ -89,29 +89,20 @@ func (b *arm) hash(l *maps.TableLayout) bool {
 }
 
 // hashKey writes maps.HashKey of the key.
-func (b *arm) hashKey(seed uint64, parts []piece) {
+func (b *arm) hashKey(l *maps.TableLayout, parts []piece) {
 	b.MovI(armFactor, maps.HashFactor)
-	b.MovI(armSum, seed)
-	fold := func() {
-		b.UMulH(tmp, armSum, armFactor)
-		b.RRR(arm64.Mul, 8, armSum, armSum, armFactor)
-		b.RRR(arm64.Eor, 8, armSum, armSum, tmp)
-	}
-	bits := uint32(0)
+	b.MovI(armSum, l.Seed)
 	for _, p := range parts {
 		b.Load(p.size, tmp, armKey, p.at)
-		if bits > 0 { // of the rest, which is one word
-			b.LslI(8, tmp, tmp, bits)
+		if p.shift() > 0 {
+			b.LslI(8, tmp, tmp, uint32(p.shift()))
 		}
 		b.RRR(arm64.Eor, 8, armSum, armSum, tmp)
-		if p.size == 8 {
-			fold()
-			continue
+		if p.ends(l.KeySize) { // h = fold(h ^ word)
+			b.UMulH(tmp, armSum, armFactor)
+			b.RRR(arm64.Mul, 8, armSum, armSum, armFactor)
+			b.RRR(arm64.Eor, 8, armSum, armSum, tmp)
 		}
-		bits += uint32(p.size) * 8
-	}
-	if bits > 0 {
-		fold()
 	}
 	b.LsrI(8, tmp, armSum, 32)
 	b.RRR(arm64.Eor, 4, armSum, armSum, tmp)

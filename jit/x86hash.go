@@ -36,26 +36,16 @@ func (b *x86) hash(l *maps.TableLayout) bool {
 	b.Align(16, 15)
 	b.MovRI(hashFactor, maps.HashFactor)
 	b.MovRI(hashTmp, l.Seed)
-	fold := func() {
-		b.MulX(8, hashSum, hashTmp, hashFactor)
-		b.ALURR(amd64.Xor, 8, hashTmp, hashSum)
-	}
-	bits := uint8(0)
 	for _, p := range parts {
-		if p.size == 8 {
-			b.ALURM(amd64.Xor, 8, hashTmp, key(p))
-			fold()
-			continue
-		}
 		b.LoadZX(p.size, hashSum, key(p))
-		if bits > 0 { // of the rest, which is one word
-			b.ShiftI(amd64.Shl, 8, hashSum, bits)
+		if p.shift() > 0 {
+			b.ShiftI(amd64.Shl, 8, hashSum, p.shift())
 		}
 		b.ALURR(amd64.Xor, 8, hashTmp, hashSum)
-		bits += uint8(p.size) * 8
-	}
-	if bits > 0 {
-		fold()
+		if p.ends(l.KeySize) { // h = fold(h ^ word)
+			b.MulX(8, hashSum, hashTmp, hashFactor)
+			b.ALURR(amd64.Xor, 8, hashTmp, hashSum)
+		}
 	}
 	b.MovRR(8, hashSum, hashTmp)
 	b.ShiftI(amd64.Shr, 8, hashSum, 32)

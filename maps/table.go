@@ -48,6 +48,9 @@ type TableLayout struct {
 // HashFactor is odd and has its bits well spread: 2^64 divided by the golden ratio.
 const HashFactor = 0x9e3779b97f4a7c15
 
+// hashSeed is the seed of all tables: the digits of pi. It must not be 0, with which keys of equal halves come into few buckets.
+const hashSeed = 0x243f6a8885a308d3
+
 // HashKey is the hash that tables use: for each 8 bytes of the key, and then for the rest, zero-extended, as a
 // number in the byte order of the host, h = fold(h ^ word), where fold multiplies by HashFactor and
 // adds both halves of the 128-bit product with exclusive or; then the high half of h is added to the low.
@@ -119,7 +122,7 @@ func newTable(c *common, valueSize uint32, hidden bool) (*table, error) {
 	t := &table{common: c, mem: c.space.Pointer(0), fixed: s.Flags&NoPrealloc == 0, hidden: hidden}
 	t.evicts = s.Type == LRUHash || s.Type == LRUPerCPUHash
 	l := &t.layout
-	l.KeySize, l.Key = s.KeySize, plainAt
+	l.KeySize, l.Key, l.Seed = s.KeySize, plainAt, hashSeed
 	if t.evicts {
 		l.Ref, l.Key = plainAt, plainAt+8
 	}
