@@ -17,6 +17,7 @@ import (
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/jit"
 	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/maps"
 	"github.com/skepbpf/skep/memory"
@@ -31,13 +32,23 @@ var (
 	runSeed     = flag.Uint64("runs.seed", 0, "`seed` of the first program")
 )
 
-// TestRuns runs generated programs on packets, here and on the kernel: return values, packets, contexts and what is in the
-// maps in the end must be the same.
+// TestRuns runs generated programs on packets, here in each engine and on the kernel: return values, packets, contexts and what
+// is in the maps in the end must be the same.
 //
 // What depends on addresses, or on stack that was never written, differs by right. It is told by a second run here, in another
 // Space and with another stack: where our own two differ, nothing is compared. Programs that ask for the time or for a random
 // number are left out.
 func TestRuns(t *testing.T) {
+	for _, native := range []bool{false, true} {
+		name := "interp"
+		if native {
+			name = "jit"
+		}
+		t.Run(name, func(t *testing.T) { testRuns(t, native) })
+	}
+}
+
+func testRuns(t *testing.T, native bool) {
 	k := kernel(t)
 	cpu := stay(t)
 	n := *runPrograms
@@ -56,10 +67,14 @@ func TestRuns(t *testing.T) {
 		if byChance(p) {
 			continue
 		}
-		if j, _ := fuzz.Verify(p, verifier.Options{AllSymbols: true}); j.Verdict != oracle.Accept {
+		j, proof := fuzz.Verify(p, verifier.Options{AllSymbols: true})
+		if j.Verdict != oracle.Accept {
 			continue
 		}
-		if why := compareRuns(t, k, p, seed, cpu, &tally); why != "" {
+		if !native {
+			proof = nil
+		}
+		if why := compareRuns(t, k, p, proof, seed, cpu, &tally); why != "" {
 			t.Errorf("seed %d: %s\n%s", seed, why, fuzz.Text(p))
 			if failed++; failed == 10 {
 				break
@@ -95,7 +110,9 @@ type side struct {
 	run   *helpers.Run
 	maps  []maps.Map
 	inner []maps.Map
-	m     *interp.Machine
+	m     interface {
+		Run(*helpers.Run) (uint64, error)
+	}
 }
 
 func (s *side) close() {
@@ -131,11 +148,15 @@ func (s *side) spoil() func(*interp.State) {
 	}
 }
 
-// newSide makes the program's maps. Another variant has other addresses and another stack.
-func newSide(p *object.Program, cpu, cpus, variant int) (*side, error) {
+// newSide makes the program's maps. Another variant has other addresses and another stack. With a proof it runs as native code.
+func newSide(p *object.Program, proof *verifier.Proof, cpu, cpus, variant int) (*side, error) {
 	s := &side{}
 	var err error
-	if s.space, err = memory.New(memory.Options{Size: 64 << 20, Strict: variant != 0}); err != nil {
+	o := memory.Options{Size: 64 << 20, Strict: variant != 0}
+	if proof != nil {
+		o.Size = 0 // native code wants all of it
+	}
+	if s.space, err = memory.New(o); err != nil {
 		return nil, err
 	}
 	if variant != 0 {
@@ -161,15 +182,31 @@ func newSide(p *object.Program, cpu, cpus, variant int) (*side, error) {
 			return nil, err
 		}
 	}
-	o := interp.Options{Space: s.space, Maps: s.maps}
-	if variant != 0 {
-		o.Observe = s.spoil()
-	}
-	if s.m, err = interp.New(p, o); err != nil {
+	if err := s.prepare(p, proof, variant); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// prepare makes the program ready to run.
+func (s *side) prepare(p *object.Program, proof *verifier.Proof, variant int) error {
+	if proof != nil {
+		n, err := jit.Compile(proof, jit.Options{Space: s.space, Maps: s.maps})
+		if err != nil {
+			return err
+		}
+		s.m = n
+		_, err = n.Native()
+		return err
+	}
+	o := interp.Options{Space: s.space, Maps: s.maps}
+	if variant != 0 {
+		o.Observe = s.spoil()
+	}
+	m, err := interp.New(p, o)
+	s.m = m
+	return err
 }
 
 func runSpec(m *object.Map) *maps.Spec {
@@ -210,7 +247,7 @@ func eachElement(m *object.Map, valueBytes int, put func(key, value []byte) erro
 }
 
 // compareRuns says how the kernel and we differ; "" if we do not.
-func compareRuns(t *testing.T, k *oracle.Kernel, p *object.Program, seed uint64, cpu int, tally *runTally) string {
+func compareRuns(t *testing.T, k *oracle.Kernel, p *object.Program, proof *verifier.Proof, seed uint64, cpu int, tally *runTally) string {
 	cpus := fuzz.CPUs()
 	r, err := k.Load(p, oracle.Options{FreshMaps: true})
 	require.NoError(t, err)
@@ -228,7 +265,10 @@ func compareRuns(t *testing.T, k *oracle.Kernel, p *object.Program, seed uint64,
 	}
 	var sides [2]*side
 	for i := range sides {
-		if sides[i], err = newSide(p, cpu, cpus, i); err != nil {
+		if i > 0 {
+			proof = nil // the variant is the interpreter's
+		}
+		if sides[i], err = newSide(p, proof, cpu, cpus, i); err != nil {
 			require.NoError(t, err)
 		}
 		defer sides[i].close()
