@@ -148,7 +148,7 @@ func (e *Engines) differ() memory.Addr {
 	s := [2]*memory.Space{e.worlds[0].space, e.worlds[1].space}
 	end := memory.Addr(s[0].Usage().Committed)
 	stack := e.worlds[0].run.Stack
-	after := stack + helpers.MaxFrames*helpers.FrameStride
+	after := stack + helpers.StackFrames*helpers.FrameStride
 	for _, part := range [][2]memory.Addr{{memory.NullSize, stack}, {after, end}} {
 		a, b := s[0].Bytes(part[0], uint32(part[1]-part[0])), s[1].Bytes(part[0], uint32(part[1]-part[0]))
 		if bytes.Equal(a, b) {

@@ -27,8 +27,11 @@ type Call struct {
 
 // Frames of a run's stack.
 const (
-	MaxFrames = 8   // a program and the calls it is in
-	FrameSize = 512 // bytes of each
+	MaxFrames = 8 // a program and the calls it is in
+	// StackFrames is how many frames a stack has. A program that a function tail calls takes the place of the function alone:
+	// it runs in its frame, and may make as many calls again.
+	StackFrames = (MaxTailCalls+1)*(MaxFrames-1) + 1
+	FrameSize   = 512 // bytes of each
 )
 
 // A Run is what a program runs on: a context, a packet, a stack, a CPU and an Env, and what comes out of it besides
@@ -48,7 +51,7 @@ type Run struct {
 	// Packet is what the helpers that take packets work on. Nil: there is none.
 	Packet *Packet
 
-	// Stack is the lowest address of the stack: MaxFrames elements, frame i at Stack + i*FrameStride. NewRun sets it.
+	// Stack is the lowest address of the stack: StackFrames elements, frame i at Stack + i*FrameStride. NewRun sets it.
 	Stack memory.Addr
 
 	// Task is the current task; nil is that of Env.
@@ -160,9 +163,9 @@ const FrameStride = FrameSize + 64
 
 // NewRun makes a Run with a stack. Close gives it back.
 func NewRun(space *memory.Space, env *Env) (*Run, error) {
-	const last = MaxFrames - 1
+	const last = StackFrames - 1
 	a, err := space.AllocElems(last*FrameStride+FrameSize,
-		memory.Elems{Stride: FrameStride, Size: FrameSize, Count: MaxFrames}, memory.Stack, memory.Read|memory.Write, "")
+		memory.Elems{Stride: FrameStride, Size: FrameSize, Count: StackFrames}, memory.Stack, memory.Read|memory.Write, "")
 	if err != nil {
 		return nil, err
 	}

@@ -186,8 +186,8 @@ type programs interface {
 // tailFamily has bpf_tail_call, which the engine does half of.
 var tailFamily = map[int32]Func{12: tailCall}
 
-// maxTailCalls is how many tail calls Linux lets a run do.
-const maxTailCalls = 33
+// MaxTailCalls is how many tail calls Linux lets a run do.
+const MaxTailCalls = 33
 
 func tailCall(c *Call) (uint64, error) {
 	p, ok := c.aMap(1).(programs)
@@ -199,7 +199,7 @@ func tailCall(c *Call) (uint64, error) {
 	if next == nil {
 		return fail(maps.ENOENT)
 	}
-	if c.Run.TailCalls >= maxTailCalls {
+	if c.Run.TailCalls >= MaxTailCalls {
 		return fail(maps.ENOENT)
 	}
 	c.Run.TailCalls++

@@ -17,7 +17,7 @@ func (t *thread) loop(m *Machine, pc int) (uint64, error) {
 		after := next(ip)
 		switch op := ip.op; op {
 		case callSub:
-			if t.depth == maxDepth {
+			if t.full() {
 				return t.trap(m, m.slot(ip), tooDeep, nil)
 			}
 			if limit <= at(after) {

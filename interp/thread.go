@@ -11,7 +11,7 @@ import (
 	"github.com/skepbpf/skep/object"
 )
 
-// maxDepth is how many calls a run may be in: Linux allows eight frames.
+// maxDepth is how many calls a program may be in: Linux allows eight frames.
 const maxDepth = helpers.MaxFrames - 1
 
 // ErrBudget is the error behind the Trap of runs that end so.
@@ -30,7 +30,7 @@ type thread struct {
 	m     *Machine // whose helper is running
 
 	cleared int // frames that this run has cleared
-	frames  [helpers.MaxFrames]frame
+	frames  [helpers.StackFrames]frame
 	call    helpers.Call
 	invoke  func(fn uint64, args *[5]uint64) (uint64, error) // callback, bound once
 	later   func(fn uint64) (helpers.Callback, error)        // callLater, bound once
@@ -46,6 +46,7 @@ type frame struct {
 	m       *Machine  // of the caller
 	ip      *code     // to return to
 	mayGoto uint32
+	base    int32 // of the frame where the program has begun that runs in this one
 }
 
 func newThread() *thread {
@@ -65,7 +66,7 @@ func (t *thread) start(m *Machine, r *helpers.Run, insn int, args *[5]uint64) (r
 	if r.Cancel != nil && t.left > cancelSlice {
 		t.left, t.rest = cancelSlice, t.left-cancelSlice
 	}
-	t.frames[0].mayGoto = m.opts.MayGoto
+	t.frames[0].mayGoto, t.frames[0].base = m.opts.MayGoto, 0
 	t.frame()
 	t.call.Run = r
 	// A helper may run another program on the same Run: what it had is put back.
@@ -114,10 +115,13 @@ func (t *thread) frame() {
 func (t *thread) enter(m *Machine, ip *code) {
 	t.depth++
 	f := &t.frames[t.depth]
-	f.m, f.ip, f.mayGoto = m, ip, m.opts.MayGoto
+	f.m, f.ip, f.mayGoto, f.base = m, ip, m.opts.MayGoto, t.frames[t.depth-1].base
 	copy(f.saved[:], t.regs[6:11])
 	t.frame()
 }
+
+// full tells that the program is in as many calls as it may be in.
+func (t *thread) full() bool { return t.depth-int(t.frames[t.depth].base) == maxDepth }
 
 // leave closes the frame that enter opened.
 func (t *thread) leave() (*Machine, *code) {
@@ -134,7 +138,7 @@ func (t *thread) callback(fn uint64, args *[5]uint64) (uint64, error) {
 	if !ok || insn >= len(m.prog.Insns) {
 		return 0, fmt.Errorf("no function of the program at %#x", fn)
 	}
-	if t.depth == maxDepth {
+	if t.full() {
 		return 0, errors.New(tooDeep)
 	}
 	if t.left <= 0 {
@@ -232,7 +236,7 @@ func (t *thread) tail(m *Machine, c *code) (*Machine, error) {
 	if next.space != m.space {
 		return nil, errors.New("the program tail called is not of the same Space")
 	}
-	t.frames[t.depth].mayGoto = next.opts.MayGoto
+	t.frames[t.depth].mayGoto, t.frames[t.depth].base = next.opts.MayGoto, int32(t.depth)
 	return next, nil
 }
 

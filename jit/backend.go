@@ -4,6 +4,7 @@ import (
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/jit/layout"
 	"github.com/skepbpf/skep/maps"
+	"github.com/skepbpf/skep/memory"
 )
 
 // A backend writes native code of one architecture. Registers are those of BPF: the backend has a home for each. Widths
@@ -67,6 +68,9 @@ type backend interface {
 	// count increments the counter whose address a field of the context has, and gives r0 the new value; if the address is 0
 	// it goes to what ask gives. It is false if there are no instructions for it.
 	count(off int32, ask func() layout.Label) bool
+	// tailCall writes a tail call, of the program with the index in r3 and the context in r1, through the context's tails (see
+	// there); version is that of the prog array. It goes to slow, with r1 to r3 as they were, if it cannot be done so.
+	tailCall(version memory.Addr, slow layout.Label)
 	// loadAbs is r0 = size bytes of the packet of the context in r6, in network order, at off, or if src is a register at
 	// off plus its low half; it goes to cold, with no register changed, if they are not all there.
 	loadAbs(size int, src operand, off int32, cold layout.Label)

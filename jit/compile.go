@@ -49,13 +49,18 @@ type coldCode struct {
 	write func()
 }
 
-// A need is what of a run native code wants in the context.
-type need uint8
+// A need is a set of what programs want of a run beyond a stack.
+type need uint32
 
 const (
-	needTask     need = 1 << iota // the current task
-	needCounters                  // the counters of the Env
+	needTask     need = 1 << iota // the current task in the context
+	needCounters                  // the counters of the Env, too
+	needFrame0                    // the program is the one that the run began with, or in its place
+	needLower                     // the frame below is cleared; the next bits are for those below it
 )
+
+// lowerNeeds is the need of so many frames below.
+func lowerNeeds(n int) need { return needLower<<n - needLower }
 
 // A siteKind says why native code comes back.
 type siteKind uint8
@@ -73,6 +78,7 @@ type site struct {
 	main bool // in the main function
 	pc   int32
 	fn   helpers.Func
+	tail *maps.Programs // of a tail call that is done in place, next time
 
 	resume, end layout.Label
 	resumeAt    uintptr // where to go on
@@ -156,7 +162,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 	c.hashStubs()
 	depth0 := 0
 	if d := proof.Cost.StackDepth; len(d) > 0 {
-		depth0 = (d[0] + 7) &^ 7
+		depth0 = (d[0] + 15) &^ 15 // what clears goes by 16
 	}
 	for k := range c.funcs {
 		if !c.live(c.funcs[k].start) {
@@ -183,6 +189,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 			out.lower = c.funcs[0].depth
 		}
 	}
+	out.needs |= lowerNeeds(out.lower)
 	for i := range out.sites {
 		s := &out.sites[i]
 		s.resumeAt, s.endAt = at(s.resume), at(s.end)

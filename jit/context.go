@@ -1,6 +1,10 @@
 package jit
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/skepbpf/skep/memory"
+)
 
 // A context is what native code and Go share of a run. It lies in memory of the host's, next to the native stack, so that
 // it does not move and native code holds no pointer of Go's. Native code has its address in a register.
@@ -20,7 +24,40 @@ type context struct {
 	ticks  uintptr // the counters of the Env, if code needs them; see helpers.Env.Counters
 	draws  uintptr
 
-	save [8]uint64 // scratch of the thunks
+	cleared uint64  // bytes of frame 0 that this run has cleared, from its top
+	lack    need    // what programs may need and is not there
+	tailed  uint64  // tail calls of the run, of programs that do them in place
+	running uintptr // the tail that native code has jumped by since it was entered; 0: none
+	tails   [numTails]tail
+}
+
+// numTails is how many tails a context has: a power of two.
+const numTails = 16
+
+// A tail is where a tail call has led: native code jumps there itself as long as the prog array stays what it is.
+type tail struct {
+	version uint32      // of the prog array, when its element was looked at
+	array   memory.Addr // where the version is
+	index   uint32
+	need    need
+	target  uintptr // main function of the program, after its stack was cleared
+	depth   uint64  // bytes of stack that it wants cleared, a multiple of 16
+}
+
+// tailOf is the number of the tail for an element of a prog array.
+func tailOf(array memory.Addr, index uint32) uint32 { return (index + tailSalt(array)) % numTails }
+
+// tailSalt spreads prog arrays.
+func tailSalt(array memory.Addr) uint32 { return uint32(array) / 16 % numTails }
+
+// jumped is the number of the tail that native code has jumped by, which is forgotten; false if there is none.
+func (c *context) jumped() (n uintptr, ok bool) {
+	if c.running == 0 {
+		return 0, false
+	}
+	n = (c.running - uintptr(unsafe.Pointer(&c.tails))) / unsafe.Sizeof(tail{})
+	c.running = 0
+	return n, true
 }
 
 // siteDone as context.site: the function has returned.
@@ -41,5 +78,18 @@ const (
 	ctxTask   = int32(unsafe.Offsetof(context{}.task))
 	ctxTicks  = int32(unsafe.Offsetof(context{}.ticks))
 	ctxDraws  = int32(unsafe.Offsetof(context{}.draws))
-	ctxSave   = int32(unsafe.Offsetof(context{}.save))
+
+	ctxCleared = int32(unsafe.Offsetof(context{}.cleared))
+	ctxLack    = int32(unsafe.Offsetof(context{}.lack))
+	ctxTailed  = int32(unsafe.Offsetof(context{}.tailed))
+	ctxRunning = int32(unsafe.Offsetof(context{}.running))
+	ctxTails   = int32(unsafe.Offsetof(context{}.tails))
+
+	tailVersion = int32(unsafe.Offsetof(tail{}.version))
+	tailArray   = int32(unsafe.Offsetof(tail{}.array))
+	tailIndex   = int32(unsafe.Offsetof(tail{}.index))
+	tailNeed    = int32(unsafe.Offsetof(tail{}.need))
+	tailTarget  = int32(unsafe.Offsetof(tail{}.target))
+	tailDepth   = int32(unsafe.Offsetof(tail{}.depth))
+	tailShift   = 5 // its size as a power of two
 )

@@ -68,6 +68,10 @@ func (c *compiler) inline(pc int, i *isa.Insn) int {
 	switch i.Imm {
 	case linux.HelperMapLookupElem:
 		return c.lookup(pc)
+	case linux.HelperTailCall:
+		if c.tailCall(pc) {
+			return 1
+		}
 	case linux.HelperGetSmpProcessorId:
 		c.b.field(ctxCPU)
 		return 1

@@ -22,8 +22,8 @@ type thread struct {
 	p      *Program // running
 	run    *helpers.Run
 	budget int64
-	// cleared are the bytes of frame 0, and lower the frames below it, that this run has cleared.
-	cleared, lower int
+	lower  int                // frames below frame 0 that this run has cleared
+	tails  [numTails]*Program // of the context's tails
 
 	call   helpers.Call
 	invoke func(fn uint64, args *[5]uint64) (uint64, error) // callback, bound once
@@ -67,16 +67,17 @@ func (t *thread) start(p *Program, r *helpers.Run, args *[5]uint64, insn int) (u
 	c.base, c.cpu, c.sp = p.space.Base(), uint64(r.CPU), t.top
 	t.budget = p.opts.Budget
 	c.polls = min(pollSlice, t.budget)
+	c.tailed, c.running, c.lack = 0, 0, ^(code.needs | needFrame0)
 	if insn == 0 {
 		c.entry, c.target = code.start, code.main
-		t.cleared = code.depth0
+		c.cleared = uint64(code.depth0)
 	} else {
 		c.entry, c.target = code.invoke, code.funcs[insn]
 		c.regs[3], c.regs[4], c.regs[5] = args[2], args[3], args[4]
-		t.cleared = helpers.FrameSize
+		c.cleared = helpers.FrameSize
 		clear(r.Space.Bytes(r.Stack, helpers.FrameSize))
 	}
-	if code.needs != 0 {
+	if code.needs&(needTask|needCounters) != 0 {
 		t.provide(code.needs)
 	}
 	t.lower = code.lower
@@ -86,11 +87,12 @@ func (t *thread) start(p *Program, r *helpers.Run, args *[5]uint64, insn int) (u
 	enter(c)
 	if c.site == siteDone {
 		t.busy = false
+		runtime.KeepAlive(t) // and the programs of tails
 		runtime.KeepAlive(p)
 		runtime.KeepAlive(r) // and so its Env's counters
 		return c.regs[0], nil
 	}
-	r.TailCalls, r.Tail = 0, nil
+	r.Tail = nil
 	t.bind(r) // the Run may have been reset
 	r0, err := t.loop(t.top)
 	t.busy, t.p = false, nil
@@ -112,12 +114,14 @@ func (t *thread) provide(n need) {
 	if n&needCounters != 0 {
 		t.ctx.ticks, t.ctx.draws = t.run.Env.Counters()
 	}
+	t.ctx.lack &^= n
 }
 
 // loop does what native code has come back for, until the function that was entered with the stack pointer sp returns.
 func (t *thread) loop(sp uintptr) (uint64, error) {
 	c := t.ctx
 	for c.site != siteDone {
+		t.sync()
 		s := &t.p.code.sites[c.site]
 		var err error
 		switch s.kind {
@@ -143,7 +147,8 @@ func (t *thread) loop(sp uintptr) (uint64, error) {
 		}
 		enter(c)
 	}
-	runtime.KeepAlive(t.p)
+	c.running = 0
+	runtime.KeepAlive(t)
 	return c.regs[0], nil
 }
 
@@ -173,16 +178,17 @@ type level struct {
 	saved [5]uint64 // r6 to r10
 	args  [5]uint64 // of the helper that is running
 	sp    uintptr
+	lack  need
 }
 
 func (t *thread) push() level {
-	l := level{p: t.p, args: t.call.Args, sp: t.ctx.sp}
+	l := level{p: t.p, args: t.call.Args, sp: t.ctx.sp, lack: t.ctx.lack}
 	copy(l.saved[:], t.ctx.regs[6:])
 	return l
 }
 
 func (t *thread) pop(l *level) {
-	t.p, t.call.Args, t.ctx.sp = l.p, l.args, l.sp
+	t.p, t.call.Args, t.ctx.sp, t.ctx.lack = l.p, l.args, l.sp, l.lack
 	copy(t.ctx.regs[6:], l.saved[:])
 }
 
@@ -197,7 +203,7 @@ func (t *thread) callback(fn uint64, args *[5]uint64) (uint64, error) {
 	if !ok || at == 0 {
 		return 0, fmt.Errorf("no function of the program at %#x", fn)
 	}
-	if t.depth() >= helpers.MaxFrames-1 {
+	if t.depth() >= helpers.StackFrames-1 {
 		return 0, errors.New("the call stack of 8 frames is too deep")
 	}
 	t.budget -= pollCost
@@ -241,82 +247,4 @@ func (t *thread) typeSize(id uint32) uint32 {
 		return 0
 	}
 	return uint32(n)
-}
-
-// tail does bpf_tail_call: it makes the context go on in the other program, or after the call if that failed.
-func (t *thread) tail(s *site, sp uintptr) error {
-	c, p, r := t.ctx, t.p, t.run
-	t.arguments()
-	r0, err := s.fn(&t.call)
-	if err != nil {
-		return err
-	}
-	c.regs[0] = r0
-	c.entry, c.target = s.thunk, s.resumeAt
-	element := r.Tail
-	if element == nil {
-		return nil
-	}
-	r.Tail = nil
-	next := p.targetOf(element)
-	if next == nil || next.base == 0 {
-		return t.tailInterpreted(s, element)
-	}
-	if next.space != p.space {
-		return errors.New("the program tail called is not of the same Space")
-	}
-	t.clearFor(next.code)
-	t.provide(next.code.needs)
-	if s.main {
-		c.sp = sp
-		t.p = next
-		c.entry, c.target = next.code.start, next.code.mainTail
-		return nil
-	}
-	// A function that is in a call ends when the program does that takes its place.
-	l := t.push()
-	t.p = next
-	c.entry, c.target = next.code.start, next.code.mainTail
-	enter(c)
-	r0, err = t.loop(l.sp)
-	if err != nil {
-		return err
-	}
-	t.pop(&l)
-	c.regs[0] = r0
-	c.entry, c.target = s.thunk, s.endAt
-	return nil
-}
-
-// tailInterpreted goes on in a program that has no native code.
-func (t *thread) tailInterpreted(s *site, element any) error {
-	m := t.p.machineOf(element)
-	if m == nil {
-		return fmt.Errorf("the prog array holds a %T, which this engine cannot run", element)
-	}
-	l := t.push()
-	calls := t.run.TailCalls
-	r0, err := m.Run(t.run)
-	t.bind(t.run)
-	t.run.TailCalls = calls
-	if err != nil {
-		return err
-	}
-	t.pop(&l)
-	t.ctx.regs[0] = r0
-	t.ctx.entry, t.ctx.target = s.thunk, s.endAt
-	return nil
-}
-
-// clearFor clears what of the stack a program that is tail called may read and the ones before have not: a run finds zeros
-// where it has not written.
-func (t *thread) clearFor(next *code) {
-	r := t.run
-	if n := helpers.FrameSize - t.cleared; n > 0 {
-		clear(r.Space.Bytes(r.Stack, uint32(n)))
-		t.cleared = helpers.FrameSize
-	}
-	for ; t.lower < next.lower; t.lower++ {
-		clear(r.Space.Bytes(r.Stack+memory.Addr((t.lower+1)*helpers.FrameStride), helpers.FrameSize))
-	}
 }

@@ -1,6 +1,11 @@
 package maps
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	"github.com/skepbpf/skep/memory"
+)
 
 // Programs is a BPF_MAP_TYPE_PROG_ARRAY: what bpf_tail_call goes to. Its elements are whatever the engine
 // takes for a program.
@@ -9,7 +14,8 @@ import "encoding/binary"
 // a descriptor and shows an ID.
 type Programs struct {
 	*common
-	progs refs
+	progs   refs
+	version memory.Addr
 
 	// Accept, if not nil, says why a program may not be in the array, such as being of another type than the others. It
 	// must be set before the map is shared.
@@ -17,7 +23,22 @@ type Programs struct {
 }
 
 func newPrograms(c *common) (impl, error) {
-	return &Programs{common: c, progs: newRefs(c.spec.MaxEntries)}, nil
+	a, err := c.allocRaw(4, c.spec.Name+" (version)")
+	if err != nil {
+		return nil, err
+	}
+	return &Programs{common: c, progs: newRefs(c.spec.MaxEntries), version: a}, nil
+}
+
+// Version is where a count of changes is, 4 bytes: what native code has found out about elements holds until it changes. It
+// changes after the element.
+func (m *Programs) Version() (memory.Addr, *atomic.Uint32) { return m.version, m.space.Half(m.version) }
+
+// set puts a program, or nil, in its place, and gives what was there.
+func (m *Programs) set(index uint32, program any) any {
+	old := m.progs.swap(index, program)
+	m.space.Half(m.version).Add(1)
+	return old
 }
 
 // Program is the program with an index, or nil.
@@ -30,7 +51,7 @@ func (m *Programs) SetProgram(index uint32, program any) error {
 	case index >= m.progs.count:
 		return ErrIndex
 	case program == nil:
-		if m.progs.swap(index, nil) == nil {
+		if m.set(index, nil) == nil {
 			return ErrKeyNotExist
 		}
 		return nil
@@ -39,7 +60,7 @@ func (m *Programs) SetProgram(index uint32, program any) error {
 			return err
 		}
 	}
-	m.progs.swap(index, program)
+	m.set(index, program)
 	return nil
 }
 

@@ -1,6 +1,9 @@
 package verifier
 
-import "github.com/skepbpf/skep/isa"
+import (
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+)
 
 // This file notes, during the walk, what an engine may rely on when it makes native code: little, but true of every run.
 // It is what pruning keeps exact: kinds of pointers, and which instructions are reached. Ranges of scalars are not: those
@@ -27,7 +30,7 @@ type noted struct {
 	other   bool // its result was something else
 	foreign bool
 	mem     bool  // its base was memory of a helper, or of a variable of the kernel
-	mapArg  int32 // R1 of a call: index of the map plus one; -1: several, or none
+	mapArg  int32 // of a call: index of the map plus one; -1: several, or none
 }
 
 // Facts are what is known of the instruction at a slot; 0 if it never runs.
@@ -58,7 +61,8 @@ func (p *Proof) Walks(pc int) int {
 	return int(p.noted[pc].walks)
 }
 
-// MapArg is the index, in the program's Maps, of the map that R1 always is at the call; -1 if that is not known.
+// MapArg is the index, in the program's Maps, of the map that R1, or of bpf_tail_call R2, always is at the call; -1 if that is not
+// known.
 func (p *Proof) MapArg(pc int) int {
 	if pc < 0 || pc >= len(p.noted) || p.noted[pc].mapArg <= 0 {
 		return -1
@@ -78,8 +82,11 @@ func (w *walk) noteBefore(pc int) {
 	case i.Op == isa.Store, i.Op == isa.StoreImm, i.Op.IsAtomic():
 		n.base(w.cur.reg(i.Dst))
 	case i.Op == isa.Call:
-		arg := int32(-1)
-		if r := w.cur.reg(isa.R1); r.typ == constMap && r.flags == 0 && r.m.index >= 0 {
+		arg, in := int32(-1), isa.R1
+		if i.Imm == linux.HelperTailCall {
+			in = isa.R2
+		}
+		if r := w.cur.reg(in); r.typ == constMap && r.flags == 0 && r.m.index >= 0 {
 			arg = int32(r.m.index) + 1
 		}
 		if n.mapArg == 0 {
