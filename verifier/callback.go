@@ -93,7 +93,7 @@ func (w *walk) callbackArgs(c *call, caller, f *frame) error {
 
 func (c *call) later() bool {
 	if c.kf != nil {
-		return c.kf.name == "bpf_wq_set_callback_impl"
+		return c.kf.row.Is(linux.KfuncAsync)
 	}
 	return c.id == linux.HelperTimerSetCallback
 }

@@ -164,17 +164,6 @@ func (w *walk) dropNonOwning() {
 	})
 }
 
-// lockedKfunc tells that a kernel function may be called while a lock is held.
-func (w *walk) lockedKfunc(f *kfunc) bool {
-	switch f.name {
-	case "bpf_list_push_front_impl", "bpf_list_push_back_impl", "bpf_list_pop_front", "bpf_list_pop_back", "bpf_list_front",
-		"bpf_list_back", "bpf_rbtree_add_impl", "bpf_rbtree_remove", "bpf_rbtree_first", "bpf_rbtree_root", "bpf_rbtree_left",
-		"bpf_rbtree_right", "bpf_refcount_acquire_impl", "bpf_iter_num_new", "bpf_iter_num_next", "bpf_iter_num_destroy":
-		return true
-	}
-	return false
-}
-
 // treeCallback makes R1 and R2 the nodes that bpf_rbtree_add compares.
 func (w *walk) treeCallback(c *call, f *frame) {
 	for n := isa.R1; n <= isa.R2; n++ {

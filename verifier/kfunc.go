@@ -205,11 +205,11 @@ func (w *walk) callKfunc(i *isa.Insn) (done bool, err error) {
 	is := func(k linux.KfuncFlags) bool { return f.row.Is(k) }
 	sleeps := is(linux.KfuncSleepable)
 	switch {
-	case s.locks > 0 && !w.lockedKfunc(f):
+	case s.locks > 0 && !is(linux.KfuncLocked):
 		return false, w.refuse(einval, "call-locked", "function calls are not allowed while holding a lock")
-	case !w.kfuncAllowed(f) && f.row.Is(linux.KfuncProbed):
+	case is(linux.KfuncProbed) && !f.row.Allowed(w.prog.Type, linux.AttachType(w.p.AttachType)):
 		return false, w.refuse(eacces, "kfunc-type", "calling kernel function %s is not allowed", f.name)
-	case !f.row.Is(linux.KfuncProbed):
+	case !is(linux.KfuncProbed):
 		return false, unsupported("kernel function %s", f.name)
 	case is(linux.KfuncRCUProtected) && !w.inRCU():
 		return false, w.refuse(eacces, "kfunc-rcu", "kernel func %s requires RCU critical section protection", f.name)
@@ -248,21 +248,6 @@ func (w *walk) missingKfuncs() error {
 	return nil
 }
 
-// kfuncAllowed tells that programs of the type and attach type may call the function.
-func (w *walk) kfuncAllowed(f *kfunc) bool {
-	switch f.name {
-	case "bpf_sock_destroy":
-		if w.p.AttachType != uint32(linux.AttachTraceIter) {
-			return false
-		}
-	case "bpf_session_cookie", "bpf_session_is_return":
-		if w.p.AttachType != uint32(linux.AttachTraceKprobeSession) && w.p.AttachType != uint32(linux.AttachTraceUprobeSession) {
-			return false
-		}
-	}
-	return f.row.Allowed(w.prog.Type)
-}
-
 // cssTasks tells that the program may go through the tasks of a cgroup.
 func (w *walk) cssTasks() bool {
 	return w.prog.Type == linux.ProgTypeLSM || w.sleepable() ||
@@ -299,13 +284,15 @@ func (w *walk) kfuncSpecial(c *call) (done bool, err error) {
 			return false, err
 		}
 		w.giveAway(s.reg(c.node).ref)
-	case "bpf_wq_set_callback_impl":
+	case "bpf_list_push_front_impl", "bpf_list_push_back_impl":
+		w.giveAway(s.reg(c.node).ref)
+	}
+	if f.row.Is(linux.KfuncAsync) {
 		if err := w.pushCallback(c); err != nil {
 			return false, err
 		}
-	case "bpf_list_push_front_impl", "bpf_list_push_back_impl":
-		w.giveAway(s.reg(c.node).ref)
-	case "bpf_xdp_pull_data":
+	}
+	if f.row.Is(linux.KfuncChangesPacket) {
 		w.dropPackets()
 	}
 	if f.row.Is(linux.KfuncSleepable) {
@@ -385,15 +372,15 @@ func (w *walk) kfuncResult(c *call) error {
 			return unsupported("what kernel function %s returns", f.name)
 		}
 		*d = ptrReg(mem, rdOnly)
-		d.memSize = uint32(size)
-		if f.name == "bpf_session_cookie" {
+		if f.row.Is(linux.KfuncRetWritable) {
 			d.flags = 0
 		}
+		d.memSize = uint32(size)
 		if f.row.Is(linux.KfuncIterNext) {
 			d.ref = w.iterArg(c).ref
 		}
 	}
-	if f.row.Is(linux.KfuncRetNull) && !(f.name == "bpf_refcount_acquire_impl" && c.owned) || known && retNull[f.name] {
+	if f.row.Is(linux.KfuncRetNull) && !c.owned { // an owner's object is there
 		d.flags |= maybeNull
 		d.id = w.newID()
 	}
@@ -407,10 +394,6 @@ func (w *walk) kfuncResult(c *call) error {
 	}
 	return nil
 }
-
-// retNull are functions that return NULL without saying so in their flags (6.18).
-var retNull = map[string]bool{"bpf_rbtree_root": true, "bpf_rbtree_left": true, "bpf_rbtree_right": true, "bpf_list_front": true,
-	"bpf_list_back": true}
 
 // kfuncName is the name of a kernel function by its id, "" if there is none.
 func (w *walk) kfuncName(id int32, _ int16) string {

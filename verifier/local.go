@@ -69,7 +69,7 @@ func (w *walk) localParam(n int, num isa.Reg, r *reg, kind kfuncKind, c *call) e
 	if !local {
 		return w.refuse(einval, "local-argument", "arg#%d expected pointer to allocated object", n)
 	}
-	if perCPUDrop := c.kf.name == "bpf_percpu_obj_drop_impl"; perCPUDrop != (r.flags&perCPU != 0) {
+	if perCPUDrop := c.kf.row.Is(linux.KfuncPerCPU); perCPUDrop != (r.flags&perCPU != 0) {
 		if perCPUDrop {
 			return w.refuse(einval, "local-percpu", "arg#%d expected for bpf_obj_drop_impl()", n)
 		}
@@ -87,12 +87,13 @@ func (w *walk) localParam(n int, num isa.Reg, r *reg, kind kfuncKind, c *call) e
 func (w *walk) kfuncPointer(c *call, d *reg) (known bool, err error) {
 	switch name := c.kf.name; name {
 	case "bpf_obj_new_impl", "bpf_percpu_obj_new_impl":
-		t, err := w.localType(c, name == "bpf_percpu_obj_new_impl")
+		each := c.kf.row.Is(linux.KfuncPerCPU)
+		t, err := w.localType(c, each)
 		if err != nil {
 			return false, err
 		}
 		*d = ptrReg(btfPtr, alloc)
-		if name == "bpf_percpu_obj_new_impl" {
+		if each {
 			d.flags |= perCPU
 		}
 		d.btf = t

@@ -1,6 +1,10 @@
 package prepare
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/skepbpf/skep/linux"
+)
 
 // Next lists the slots that may be executed in the same function after pc: what follows, then where a jump goes.
 func (in *Info) Next(pc int) (out [2]int, n int) {
@@ -126,17 +130,17 @@ func (in *Info) markCall(pc int, s *Subprog, set func(int, Flags)) {
 		if k == nil {
 			return
 		}
-		if k.async {
+		if k.is(linux.KfuncAsync) {
 			set(pc, PrunePoint)
 		}
-		if k.iterNext {
+		if k.is(linux.KfuncIterNext) {
 			set(pc, PrunePoint|ForceCheckpoint)
 		}
-		if k.callback {
+		if k.is(linux.KfuncCallback) {
 			set(pc, CallsCallback|ForceCheckpoint|PrunePoint|JumpPoint)
 		}
-		s.MightSleep = s.MightSleep || k.mightSleep
-		s.ChangesPacket = s.ChangesPacket || k.changesPacket
+		s.MightSleep = s.MightSleep || k.is(linux.KfuncSleepable)
+		s.ChangesPacket = s.ChangesPacket || k.is(linux.KfuncChangesPacket)
 	}
 }
 

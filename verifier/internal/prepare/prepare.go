@@ -133,7 +133,7 @@ type Info struct {
 	kernel  *btf.Spec
 	funcs   []funcRec
 	helper  func(id int32) helperFacts
-	kfunc   func(pc int) *kfuncFacts
+	kfunc   func(pc int) *kfunc
 }
 
 // A Subprog is a function of the program.
