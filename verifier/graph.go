@@ -55,29 +55,26 @@ func (w *walk) graphParam(n int, num isa.Reg, r *reg, p *kfuncParam, c *call) er
 	if f == nil {
 		return w.refuse(einval, "graph-offset", "%s not found at offset=%d", p.field, off)
 	}
-	lock := fields.Find(prepare.SpinLock)
-	if err := w.heldLock(r, own); err != nil {
-		if r, ok := err.(*refusal); ok && lock != nil {
-			return w.refuse(r.errno, "graph-lock", "bpf_spin_lock at off=%d must be held for %s", lock.Offset, p.field)
-		}
-		return err
+	if !w.locked(r, own) {
+		lock := fields.Find(prepare.SpinLock | prepare.ResSpinLock) // no root is without one
+		return w.refuse(einval, "graph-lock", "bpf_spin_lock at off=%d must be held for %s", lock.Offset, p.field)
 	}
 	c.root, c.rootSpace = f, own.space()
 	return nil
 }
 
-// heldLock checks that the lock beside a root is held.
-func (w *walk) heldLock(r *reg, own container) error {
+// locked tells that the lock beside a root is held.
+func (w *walk) locked(r *reg, own container) bool {
 	s := w.cur
-	if s.locks == 0 {
-		return &refusal{errno: einval}
-	}
 	for i := range s.refs {
 		if l := &s.refs[i]; l.kind == refLock && l.id == r.id && l.lock == own {
-			return nil
+			return true
 		}
 	}
-	return w.refuse(einval, "graph-other-lock", "held lock and object are not in the same allocation")
+	if s.locks > 0 {
+		w.line("held lock and object are not in the same allocation")
+	}
+	return false
 }
 
 // nodeParam checks a node that is put into a list or tree, or taken out.
