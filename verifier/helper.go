@@ -226,7 +226,7 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 		if !w.cur.reg(isa.R2).isNull() {
 			return w.refuse(einval, "local-storage-flags", "get_local_storage() doesn't support non-zero flags")
 		}
-	case linux.HelperForEachMapElem, linux.HelperFindVma, linux.HelperTimerSetCallback:
+	case linux.HelperForEachMapElem, linux.HelperFindVma, linux.HelperUserRingBufDrain, linux.HelperTimerSetCallback:
 		return w.pushCallback(c)
 	case linux.HelperLoop:
 		// The kernel may write the loop out, if R4 is zero whenever it comes here.
@@ -258,8 +258,6 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 		}
 	case linux.HelperSnprintf:
 		return w.snprintf()
-	case linux.HelperUserRingBufDrain:
-		return w.pushCallback(c)
 	case linux.HelperDynptrFromMem, linux.HelperRingBufReserveDynptr:
 		return w.dynptrHelper(c)
 	case linux.HelperSetRetval:

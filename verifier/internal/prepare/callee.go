@@ -1,23 +1,17 @@
 package prepare
 
 import (
-	"slices"
-
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
 )
 
-// helperFacts is what matters of a helper before the walk.
-type helperFacts struct {
-	args          int
-	callback      bool // calls a callback before it returns
-	async         bool // arranges for a callback to be called later
-	changesPacket bool
-	mightSleep    bool
-	fastcall      bool
+// helper is what the program gets for a helper; nil if there is none.
+func (in *Info) helper(id int32) *helpers.Prototype {
+	return helpers.ForProg(id, in.Program.Type, in.Program.AttachType, in.Sleepable)
 }
 
 // A kfunc is a kernel function that the program calls.
@@ -28,39 +22,6 @@ type kfunc struct {
 }
 
 func (k *kfunc) is(f linux.KfuncFlags) bool { return k.flags.Is(f) }
-
-// helperArgs holds the number of arguments of helper n at n.
-const helperArgs = "02423020055533002131442215435333231032322103231125434424352242243254544444434141024255132244311111155433344421553333210445113053124322221111144434233541421242020315453413231111241454332101144533231442255333220442"
-
-// plainProcessorID are the program types for which helper 8 is an ordinary function.
-var plainProcessorID = []uint32{1, 8, 9, 13, 14, 15, 16, 18, 21, 22, 23, 25, 30, 32}
-
-const processorIDHelper = 8
-
-// helperTable gives the facts about helpers for a program type.
-func helperTable(typ uint32, sleepable bool) func(id int32) helperFacts {
-	return func(id int32) helperFacts {
-		if id < 0 || int(id) >= len(helperArgs) {
-			return helperFacts{args: 5}
-		}
-		f := helperFacts{args: int(helperArgs[id] - '0')}
-		switch id {
-		case 164, 180, 181, 209:
-			f.callback = true
-		case 170:
-			f.async = true
-		case 67, 141:
-			f.mightSleep = sleepable // then they get another prototype
-		case 148, 161, 166, 167, 168, 191, 193:
-			f.mightSleep = true
-		case 9, 10, 11, tailCallID, 13, 18, 19, 31, 38, 39, 43, 44, 50, 54, 63, 65, 73, 74, 75, 76, 90, 91, 143:
-			f.changesPacket = true
-		case processorIDHelper:
-			f.fastcall = !slices.Contains(plainProcessorID, typ)
-		}
-		return f
-	}
-}
 
 // kfuncTable looks up the kernel functions that a program calls.
 func kfuncTable(p *object.Program, kernel *object.BTF) func(pc int) *kfunc {

@@ -53,8 +53,9 @@ func (in *Info) fastcall(pc int) (kept uint16, ok bool) {
 	}
 	switch i.Src {
 	case isa.PseudoCallHelper:
-		h := in.helper(i.Imm)
-		return argRegs &^ args(h.args), h.fastcall
+		if h := in.helper(i.Imm); h != nil {
+			return argRegs &^ args(h.NumArgs()), h.FastCall
+		}
 	case isa.PseudoCallKfunc:
 		if k := in.kfunc(pc); k != nil {
 			return argRegs &^ args(k.args), k.is(linux.KfuncFastCall)

@@ -3,6 +3,7 @@ package prepare
 import (
 	"slices"
 
+	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/linux"
 )
 
@@ -117,14 +118,17 @@ func (in *Info) markCall(pc int, s *Subprog, set func(int, Flags)) {
 		s.Calls = addSorted(s.Calls, in.SubOf[pc+1+int(i.Imm)])
 	case 0:
 		h := in.helper(i.Imm)
-		if h.async {
+		if h == nil {
+			return
+		}
+		if h.Has(helpers.AsyncCallback) {
 			set(pc, PrunePoint)
 		}
-		if h.callback {
+		if h.Has(helpers.SyncCallback) {
 			set(pc, CallsCallback|ForceCheckpoint|PrunePoint|JumpPoint)
 		}
-		s.ChangesPacket = s.ChangesPacket || h.changesPacket
-		s.MightSleep = s.MightSleep || h.mightSleep && (in.options.Helper == nil || in.options.Helper(i.Imm))
+		s.ChangesPacket = s.ChangesPacket || h.Has(helpers.ChangesPacket)
+		s.MightSleep = s.MightSleep || h.MightSleep && (in.options.Helper == nil || in.options.Helper(i.Imm))
 	case 2:
 		k := in.kfunc(pc)
 		if k == nil {
