@@ -35,7 +35,7 @@ const (
 	// What the kernel has no flags for: it knows these functions by name.
 
 	KfuncLocked        // may be called while a lock is held
-	KfuncCallback      // calls a callback before it returns
+	KfuncCallback      // calls a callback before it returns: to compare nodes
 	KfuncAsync         // arranges for a callback to be called later
 	KfuncChangesPacket // the packet may move
 	KfuncDeviceBound   // for programs that are bound to a device

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
@@ -79,15 +80,14 @@ func (w *walk) locked(r *reg, own container) bool {
 
 // nodeParam checks a node that is put into a list or tree, or taken out.
 func (w *walk) nodeParam(n int, num isa.Reg, r *reg, p *kfuncParam, c *call) error {
-	switch c.kf.name {
-	case "bpf_rbtree_remove", "bpf_rbtree_left", "bpf_rbtree_right":
+	if c.kf.node { // this one is in the tree
 		if r.flags&nonOwnRef == 0 && r.ref == 0 {
 			return w.refuse(einval, "graph-owned", "%s can only take non-owning or refcounted bpf_rb_node pointer", c.kf.name)
 		}
 		if w.inTreeCallback() {
 			return w.refuse(einval, "graph-callback", "%s not allowed in rbtree cb", c.kf.name)
 		}
-	default:
+	} else {
 		if r.typ != btfPtr || r.flags != alloc {
 			return w.refuse(einval, "local-argument", "arg#%d expected pointer to allocated object", n)
 		}
@@ -123,7 +123,7 @@ func (w *walk) inTreeCallback() bool {
 	}
 	i := &w.insns[f.callsite]
 	k := w.kfuncs[i.Imm]
-	return i.Op == isa.CallKfn && k != nil && k.name == "bpf_rbtree_add_impl"
+	return i.Op == isa.CallKfn && k != nil && k.row.Is(linux.KfuncCallback)
 }
 
 // nodeResult makes a register the node that is taken out of a list or tree, or looked at there.

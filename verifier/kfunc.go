@@ -20,6 +20,7 @@ type kfunc struct {
 	proto  *btf.FuncProto
 	params []kfuncParam
 	iter   *btfRef // of an iterator's functions: what it is
+	node   bool    // returns a node of a list or tree
 }
 
 // A kfuncKind is what a parameter of a kernel function is.
@@ -90,6 +91,9 @@ func (w *walk) kfuncOf(id int32) (*kfunc, error) {
 			}
 		}
 		f.params = append(f.params, p)
+	}
+	if ptr, ok := btf.UnderlyingType(proto.Return).(*btf.Pointer); ok {
+		f.node = kfuncFields[btf.UnderlyingType(ptr.Target).TypeName()].kind == kfNode
 	}
 	if w.kfuncs == nil {
 		w.kfuncs = map[int32]*kfunc{}
@@ -278,19 +282,14 @@ func (w *walk) kfuncSpecial(c *call) (done bool, err error) {
 		s.preemptOff--
 	case "bpf_throw":
 		return w.throw()
-	case "bpf_rbtree_add_impl":
-		c.key = -1
-		if err := w.pushCallback(c); err != nil {
-			return false, err
-		}
-		w.giveAway(s.reg(c.node).ref)
-	case "bpf_list_push_front_impl", "bpf_list_push_back_impl":
-		w.giveAway(s.reg(c.node).ref)
 	}
-	if f.row.Is(linux.KfuncAsync) {
+	if f.row.Flags&(linux.KfuncCallback|linux.KfuncAsync) != 0 {
 		if err := w.pushCallback(c); err != nil {
 			return false, err
 		}
+	}
+	if c.node != 0 && !f.node { // it was put in
+		w.giveAway(s.reg(c.node).ref)
 	}
 	if f.row.Is(linux.KfuncChangesPacket) {
 		w.dropPackets()
