@@ -1,7 +1,6 @@
 package linux_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -142,39 +141,6 @@ func TestStructs(t *testing.T) {
 		l := p.Ctx()
 		if s := Struct(l.Name); l.Name != "" && (s == nil || s.Size != l.Size && s.Size != 0) {
 			t.Errorf("%v: context %s of %d bytes has no struct like it", pt, l.Name, l.Size)
-		}
-	}
-}
-
-func TestKfuncs(t *testing.T) {
-	var facts struct {
-		Rows []struct {
-			Name string
-			Live *struct {
-				Types []string `json:"allowed_prog_types"`
-			} `json:"live_6_18"`
-		}
-	}
-	if FindKfunc("bpf_no_such_kfunc") != nil {
-		t.Error("found what is not there")
-	}
-	if f := FindKfunc("bpf_obj_new_impl"); f == nil || !f.Is(KfuncAcquire|KfuncRetNull) {
-		t.Errorf("bpf_obj_new_impl: %+v", f)
-	}
-	readFacts(t, "kfuncs.json", &facts)
-	for _, r := range facts.Rows {
-		f := FindKfunc(r.Name)
-		if f == nil {
-			t.Errorf("no %s", r.Name)
-			continue
-		}
-		if f.Is(KfuncProbed) != (r.Live != nil) {
-			t.Errorf("%s: probed %v", r.Name, f.Is(KfuncProbed))
-		}
-		for pt := ProgTypeSocketFilter; pt <= ProgTypeNetfilter && r.Live != nil; pt++ {
-			if want := slices.Contains(r.Live.Types, strings.ToUpper(pt.String())); f.Allowed(pt) != want {
-				t.Errorf("%s: %v may call it: %v", r.Name, pt, f.Allowed(pt))
-			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
 )
@@ -93,9 +94,9 @@ func (w *walk) callbackArgs(c *call, caller, f *frame) error {
 
 func (c *call) later() bool {
 	if c.kf != nil {
-		return c.kf.name == "bpf_wq_set_callback_impl"
+		return c.kf.row.Is(linux.KfuncAsync)
 	}
-	return c.id == linux.HelperTimerSetCallback
+	return c.proto.Has(helpers.AsyncCallback)
 }
 
 func (w *walk) elementArgs(m *mapInfo, r *[isa.NumRegs]reg) {

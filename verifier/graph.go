@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
@@ -55,42 +56,38 @@ func (w *walk) graphParam(n int, num isa.Reg, r *reg, p *kfuncParam, c *call) er
 	if f == nil {
 		return w.refuse(einval, "graph-offset", "%s not found at offset=%d", p.field, off)
 	}
-	lock := fields.Find(prepare.SpinLock)
-	if err := w.heldLock(r, own); err != nil {
-		if r, ok := err.(*refusal); ok && lock != nil {
-			return w.refuse(r.errno, "graph-lock", "bpf_spin_lock at off=%d must be held for %s", lock.Offset, p.field)
-		}
-		return err
+	if !w.locked(r, own) {
+		lock := fields.Find(prepare.SpinLock | prepare.ResSpinLock) // no root is without one
+		return w.refuse(einval, "graph-lock", "bpf_spin_lock at off=%d must be held for %s", lock.Offset, p.field)
 	}
 	c.root, c.rootSpace = f, own.space()
 	return nil
 }
 
-// heldLock checks that the lock beside a root is held.
-func (w *walk) heldLock(r *reg, own container) error {
+// locked tells that the lock beside a root is held.
+func (w *walk) locked(r *reg, own container) bool {
 	s := w.cur
-	if s.locks == 0 {
-		return &refusal{errno: einval}
-	}
 	for i := range s.refs {
 		if l := &s.refs[i]; l.kind == refLock && l.id == r.id && l.lock == own {
-			return nil
+			return true
 		}
 	}
-	return w.refuse(einval, "graph-other-lock", "held lock and object are not in the same allocation")
+	if s.locks > 0 {
+		w.line("held lock and object are not in the same allocation")
+	}
+	return false
 }
 
 // nodeParam checks a node that is put into a list or tree, or taken out.
 func (w *walk) nodeParam(n int, num isa.Reg, r *reg, p *kfuncParam, c *call) error {
-	switch c.kf.name {
-	case "bpf_rbtree_remove", "bpf_rbtree_left", "bpf_rbtree_right":
+	if c.kf.node { // this one is in the tree
 		if r.flags&nonOwnRef == 0 && r.ref == 0 {
 			return w.refuse(einval, "graph-owned", "%s can only take non-owning or refcounted bpf_rb_node pointer", c.kf.name)
 		}
 		if w.inTreeCallback() {
 			return w.refuse(einval, "graph-callback", "%s not allowed in rbtree cb", c.kf.name)
 		}
-	default:
+	} else {
 		if r.typ != btfPtr || r.flags != alloc {
 			return w.refuse(einval, "local-argument", "arg#%d expected pointer to allocated object", n)
 		}
@@ -126,7 +123,7 @@ func (w *walk) inTreeCallback() bool {
 	}
 	i := &w.insns[f.callsite]
 	k := w.kfuncs[i.Imm]
-	return i.Op == isa.CallKfn && k != nil && k.name == "bpf_rbtree_add_impl"
+	return i.Op == isa.CallKfn && k != nil && k.row.Is(linux.KfuncCallback)
 }
 
 // nodeResult makes a register the node that is taken out of a list or tree, or looked at there.
@@ -162,17 +159,6 @@ func (w *walk) dropNonOwning() {
 			r.setUnknown()
 		}
 	})
-}
-
-// lockedKfunc tells that a kernel function may be called while a lock is held.
-func (w *walk) lockedKfunc(f *kfunc) bool {
-	switch f.name {
-	case "bpf_list_push_front_impl", "bpf_list_push_back_impl", "bpf_list_pop_front", "bpf_list_pop_back", "bpf_list_front",
-		"bpf_list_back", "bpf_rbtree_add_impl", "bpf_rbtree_remove", "bpf_rbtree_first", "bpf_rbtree_root", "bpf_rbtree_left",
-		"bpf_rbtree_right", "bpf_refcount_acquire_impl", "bpf_iter_num_new", "bpf_iter_num_next", "bpf_iter_num_destroy":
-		return true
-	}
-	return false
 }
 
 // treeCallback makes R1 and R2 the nodes that bpf_rbtree_add compares.

@@ -45,7 +45,12 @@ type call struct {
 func (w *walk) sleepable() bool { return w.cur.sleepable }
 
 // noRetval are the attach types that have no return value to get or set: sockets' packets and events, names of peers.
-var noRetval = []uint32{0, 1, 3, 19, 20, 29, 30, 31, 32, 51, 52, 53}
+var noRetval = []linux.AttachType{
+	linux.AttachCGroupInetIngress, linux.AttachCGroupInetEgress, linux.AttachCGroupSockOps,
+	linux.AttachCGroupUDP4Recvmsg, linux.AttachCGroupUDP6Recvmsg, linux.AttachCGroupUnixRecvmsg,
+	linux.AttachCGroupInet4Getpeername, linux.AttachCGroupInet6Getpeername, linux.AttachCGroupUnixGetpeername,
+	linux.AttachCGroupInet4Getsockname, linux.AttachCGroupInet6Getsockname, linux.AttachCGroupUnixGetsockname,
+}
 
 // callHelper walks a call of a helper.
 func (w *walk) callHelper(i *isa.Insn) error {
@@ -69,7 +74,7 @@ func (w *walk) callHelper(i *isa.Insn) error {
 		case linux.ProgTypeSockOps, linux.ProgTypeCGroupDevice, linux.ProgTypeCGroupSysctl:
 			// They take any attach type, and these helpers go by that.
 			use &^= linux.HelperAllowed
-			if !slices.Contains(noRetval, w.p.AttachType) {
+			if !slices.Contains(noRetval, linux.AttachType(w.p.AttachType)) {
 				use |= linux.HelperAllowed
 			}
 		}
@@ -226,7 +231,7 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 		if !w.cur.reg(isa.R2).isNull() {
 			return w.refuse(einval, "local-storage-flags", "get_local_storage() doesn't support non-zero flags")
 		}
-	case linux.HelperForEachMapElem, linux.HelperFindVma, linux.HelperTimerSetCallback:
+	case linux.HelperForEachMapElem, linux.HelperFindVma, linux.HelperUserRingBufDrain, linux.HelperTimerSetCallback:
 		return w.pushCallback(c)
 	case linux.HelperLoop:
 		// The kernel may write the loop out, if R4 is zero whenever it comes here.
@@ -258,8 +263,6 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 		}
 	case linux.HelperSnprintf:
 		return w.snprintf()
-	case linux.HelperUserRingBufDrain:
-		return w.pushCallback(c)
 	case linux.HelperDynptrFromMem, linux.HelperRingBufReserveDynptr:
 		return w.dynptrHelper(c)
 	case linux.HelperSetRetval:

@@ -202,10 +202,7 @@ func (w *walk) argValue(n int, reg isa.Reg, r *reg, kind helpers.ArgKind, c *cal
 	a := &c.proto.Args[n]
 	switch kind {
 	case helpers.ArgConstMapPtr:
-		if c.m != nil && (c.m != r.m || c.mapUID != r.mapUID) {
-			return w.refuse(einval, "timer-map", "timer pointer in R1 map_uid=%d doesn't match map pointer in R2 map_uid=%d", c.mapUID, r.mapUID)
-		}
-		c.m, c.mapUID = r.m, r.mapUID
+		return w.mapArg(r, c)
 	case helpers.ArgMapKey:
 		if c.m == nil {
 			return w.refuse(eacces, "map-missing", "invalid map_ptr to access map->key")
@@ -409,6 +406,19 @@ func (w *walk) spinLock(n isa.Reg, r *reg, c *call) error {
 		}
 	}
 	return w.refuse(einval, "unlock-other", "bpf_spin_unlock of different lock")
+}
+
+// mapArg notes the map that is passed. Behind a timer or work queue it must be the map that this is in.
+func (w *walk) mapArg(r *reg, c *call) error {
+	if c.m != nil && (c.m != r.m || c.mapUID != r.mapUID) {
+		what := "timer"
+		if c.kf != nil {
+			what = "workqueue"
+		}
+		return w.refuse(einval, "field-map", "%s pointer in R1 map_uid=%d doesn't match map pointer in R2 map_uid=%d", what, c.mapUID, r.mapUID)
+	}
+	c.m, c.mapUID = r.m, r.mapUID
+	return nil
 }
 
 // fieldParam checks a timer or the like in a map's value.

@@ -20,6 +20,7 @@ type kfunc struct {
 	proto  *btf.FuncProto
 	params []kfuncParam
 	iter   *btfRef // of an iterator's functions: what it is
+	node   bool    // returns a node of a list or tree
 }
 
 // A kfuncKind is what a parameter of a kernel function is.
@@ -90,6 +91,9 @@ func (w *walk) kfuncOf(id int32) (*kfunc, error) {
 			}
 		}
 		f.params = append(f.params, p)
+	}
+	if ptr, ok := btf.UnderlyingType(proto.Return).(*btf.Pointer); ok {
+		f.node = kfuncFields[btf.UnderlyingType(ptr.Target).TypeName()].kind == kfNode
 	}
 	if w.kfuncs == nil {
 		w.kfuncs = map[int32]*kfunc{}
@@ -205,11 +209,11 @@ func (w *walk) callKfunc(i *isa.Insn) (done bool, err error) {
 	is := func(k linux.KfuncFlags) bool { return f.row.Is(k) }
 	sleeps := is(linux.KfuncSleepable)
 	switch {
-	case s.locks > 0 && !w.lockedKfunc(f):
+	case s.locks > 0 && !is(linux.KfuncLocked):
 		return false, w.refuse(einval, "call-locked", "function calls are not allowed while holding a lock")
-	case !w.kfuncAllowed(f) && f.row.Is(linux.KfuncProbed):
+	case is(linux.KfuncProbed) && !f.row.Allowed(w.prog.Type, linux.AttachType(w.p.AttachType)):
 		return false, w.refuse(eacces, "kfunc-type", "calling kernel function %s is not allowed", f.name)
-	case !f.row.Is(linux.KfuncProbed):
+	case !is(linux.KfuncProbed):
 		return false, unsupported("kernel function %s", f.name)
 	case is(linux.KfuncRCUProtected) && !w.inRCU():
 		return false, w.refuse(eacces, "kfunc-rcu", "kernel func %s requires RCU critical section protection", f.name)
@@ -248,21 +252,6 @@ func (w *walk) missingKfuncs() error {
 	return nil
 }
 
-// kfuncAllowed tells that programs of the type and attach type may call the function.
-func (w *walk) kfuncAllowed(f *kfunc) bool {
-	switch f.name {
-	case "bpf_sock_destroy":
-		if w.p.AttachType != uint32(linux.AttachTraceIter) {
-			return false
-		}
-	case "bpf_session_cookie", "bpf_session_is_return":
-		if w.p.AttachType != uint32(linux.AttachTraceKprobeSession) && w.p.AttachType != uint32(linux.AttachTraceUprobeSession) {
-			return false
-		}
-	}
-	return f.row.Allowed(w.prog.Type)
-}
-
 // cssTasks tells that the program may go through the tasks of a cgroup.
 func (w *walk) cssTasks() bool {
 	return w.prog.Type == linux.ProgTypeLSM || w.sleepable() ||
@@ -293,19 +282,16 @@ func (w *walk) kfuncSpecial(c *call) (done bool, err error) {
 		s.preemptOff--
 	case "bpf_throw":
 		return w.throw()
-	case "bpf_rbtree_add_impl":
-		c.key = -1
+	}
+	if f.row.Flags&(linux.KfuncCallback|linux.KfuncAsync) != 0 {
 		if err := w.pushCallback(c); err != nil {
 			return false, err
 		}
+	}
+	if c.node != 0 && !f.node { // it was put in
 		w.giveAway(s.reg(c.node).ref)
-	case "bpf_wq_set_callback_impl":
-		if err := w.pushCallback(c); err != nil {
-			return false, err
-		}
-	case "bpf_list_push_front_impl", "bpf_list_push_back_impl":
-		w.giveAway(s.reg(c.node).ref)
-	case "bpf_xdp_pull_data":
+	}
+	if f.row.Is(linux.KfuncChangesPacket) {
 		w.dropPackets()
 	}
 	if f.row.Is(linux.KfuncSleepable) {
@@ -385,15 +371,15 @@ func (w *walk) kfuncResult(c *call) error {
 			return unsupported("what kernel function %s returns", f.name)
 		}
 		*d = ptrReg(mem, rdOnly)
-		d.memSize = uint32(size)
-		if f.name == "bpf_session_cookie" {
+		if f.row.Is(linux.KfuncRetWritable) {
 			d.flags = 0
 		}
+		d.memSize = uint32(size)
 		if f.row.Is(linux.KfuncIterNext) {
 			d.ref = w.iterArg(c).ref
 		}
 	}
-	if f.row.Is(linux.KfuncRetNull) && !(f.name == "bpf_refcount_acquire_impl" && c.owned) || known && retNull[f.name] {
+	if f.row.Is(linux.KfuncRetNull) && !c.owned { // an owner's object is there
 		d.flags |= maybeNull
 		d.id = w.newID()
 	}
@@ -407,10 +393,6 @@ func (w *walk) kfuncResult(c *call) error {
 	}
 	return nil
 }
-
-// retNull are functions that return NULL without saying so in their flags (6.18).
-var retNull = map[string]bool{"bpf_rbtree_root": true, "bpf_rbtree_left": true, "bpf_rbtree_right": true, "bpf_list_front": true,
-	"bpf_list_back": true}
 
 // kfuncName is the name of a kernel function by its id, "" if there is none.
 func (w *walk) kfuncName(id int32, _ int16) string {

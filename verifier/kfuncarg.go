@@ -134,11 +134,7 @@ func (w *walk) kfuncMap(n int, num isa.Reg, r *reg, c *call) error {
 	if r.typ != constMap {
 		return w.refuse(einval, "kfunc-map", "pointer in R%d isn't map pointer", num)
 	}
-	if c.m != nil && (c.m != r.m || c.mapUID != r.mapUID) {
-		return w.refuse(einval, "workqueue-map", "workqueue pointer in R1 map_uid=%d doesn't match map pointer in R2 map_uid=%d", c.mapUID, r.mapUID)
-	}
-	c.m, c.mapUID = r.m, r.mapUID
-	return nil
+	return w.mapArg(r, c)
 }
 
 func (w *walk) kfuncScalar(n isa.Reg, r *reg, p *kfuncParam, c *call) error {

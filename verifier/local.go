@@ -69,7 +69,7 @@ func (w *walk) localParam(n int, num isa.Reg, r *reg, kind kfuncKind, c *call) e
 	if !local {
 		return w.refuse(einval, "local-argument", "arg#%d expected pointer to allocated object", n)
 	}
-	if perCPUDrop := c.kf.name == "bpf_percpu_obj_drop_impl"; perCPUDrop != (r.flags&perCPU != 0) {
+	if perCPUDrop := c.kf.row.Is(linux.KfuncPerCPU); perCPUDrop != (r.flags&perCPU != 0) {
 		if perCPUDrop {
 			return w.refuse(einval, "local-percpu", "arg#%d expected for bpf_obj_drop_impl()", n)
 		}
@@ -85,25 +85,28 @@ func (w *walk) localParam(n int, num isa.Reg, r *reg, kind kfuncKind, c *call) e
 // kfuncPointer is what single functions return that their types do not tell. known: it was one of them. A result
 // that is a scalar is final.
 func (w *walk) kfuncPointer(c *call, d *reg) (known bool, err error) {
+	if c.kf.node {
+		w.nodeResult(d, c, alloc)
+		if !c.kf.row.Is(linux.KfuncAcquire) {
+			w.nonOwning(d)
+		}
+		return true, nil
+	}
 	switch name := c.kf.name; name {
 	case "bpf_obj_new_impl", "bpf_percpu_obj_new_impl":
-		t, err := w.localType(c, name == "bpf_percpu_obj_new_impl")
+		each := c.kf.row.Is(linux.KfuncPerCPU)
+		t, err := w.localType(c, each)
 		if err != nil {
 			return false, err
 		}
 		*d = ptrReg(btfPtr, alloc)
-		if name == "bpf_percpu_obj_new_impl" {
+		if each {
 			d.flags |= perCPU
 		}
 		d.btf = t
 	case "bpf_refcount_acquire_impl":
 		*d = ptrReg(btfPtr, alloc)
 		d.btf = c.typ
-	case "bpf_list_pop_front", "bpf_list_pop_back", "bpf_rbtree_remove":
-		w.nodeResult(d, c, alloc)
-	case "bpf_rbtree_first", "bpf_rbtree_root", "bpf_rbtree_left", "bpf_rbtree_right", "bpf_list_front", "bpf_list_back":
-		w.nodeResult(d, c, alloc)
-		w.nonOwning(d)
 	case "bpf_cast_to_kern_ctx":
 		*d = ptrReg(btfPtr, trusted)
 		d.btf = c.typ

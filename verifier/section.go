@@ -1,10 +1,6 @@
 package verifier
 
-import (
-	"strings"
-
-	"github.com/skepbpf/skep/isa"
-)
+import "github.com/skepbpf/skep/isa"
 
 // This file implements sections in which interrupts are off: each saves flags on the stack, to be restored in the
 // reverse order.
@@ -24,7 +20,7 @@ func (w *walk) irqParam(n int, num isa.Reg, r *reg, c *call) error {
 	if r.typ != ptrStack {
 		return w.refuse(einval, "irq-stack", "arg#%d doesn't point to an irq flag on stack", n)
 	}
-	save := strings.HasSuffix(c.kf.name, "_save")
+	save := c.kf.name == "bpf_local_irq_save"
 	f, spi, ok := w.slotsAt(r, 1, "irq_flag")
 	if save {
 		if !ok || spi < len(f.stack) && f.stack[spi].isObject() {

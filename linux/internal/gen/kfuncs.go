@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,12 +29,17 @@ type kfuncRow struct {
 }
 
 // emitKfuncs emits the kernel functions. Who may call them was asked of the kernel, where it has them; their flags are
-// documented, those of 6.12 before those of other releases.
+// documented, those of 6.12 before those of other releases. What is known beside that is in kfuncNotes.
 func emitKfuncs(f *facts) (string, error) {
 	var b strings.Builder
 	b.WriteString("// kfuncs are the kernel functions, by name.\nvar kfuncs = [...]Kfunc{\n")
 	rows := f.kfuncs.Rows
 	slices.SortFunc(rows, func(a, b kfuncRow) int { return strings.Compare(a.Name, b.Name) })
+	for name := range kfuncNotes {
+		if !slices.ContainsFunc(rows, func(r kfuncRow) bool { return r.Name == name }) {
+			return "", fmt.Errorf("%s is noted, but no kernel function", name)
+		}
+	}
 	for _, r := range rows {
 		var names, types []string
 		switch {
@@ -60,11 +66,20 @@ func emitKfuncs(f *facts) (string, error) {
 			if r.Live.Sleepable && !slices.Contains(flags, "KfuncSleepable") {
 				flags = append(flags, "KfuncSleepable")
 			}
-			flags = append(flags, "KfuncProbed")
 		} else if r.Docs != nil {
 			for _, t := range r.Docs.Types {
 				types = append(types, t.Type)
 			}
+		}
+		note := kfuncNotes[r.Name]
+		for _, name := range strings.Fields(note.flags) {
+			if slices.Contains(flags, name) {
+				return "", fmt.Errorf("%s: the facts have %s by now, it need not be noted", r.Name, name)
+			}
+			flags = append(flags, name)
+		}
+		if r.Live != nil {
+			flags = append(flags, "KfuncProbed")
 		}
 		var set uint64
 		for _, t := range types {
@@ -78,7 +93,7 @@ func emitKfuncs(f *facts) (string, error) {
 			}
 			set |= 1 << id
 		}
-		fmt.Fprintf(&b, "{%q, %s, %s, %#x},\n", r.Name, version(r.Since), or(flags), set)
+		fmt.Fprintf(&b, "{%q, %s, %s, %#x, %s},\n", r.Name, version(r.Since), or(flags), set, cmp.Or(note.attach, "0"))
 	}
 	return b.String() + "}\n", nil
 }

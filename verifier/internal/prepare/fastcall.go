@@ -1,6 +1,9 @@
 package prepare
 
-import "github.com/skepbpf/skep/isa"
+import (
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+)
 
 // Some helpers and kernel functions are replaced by a few instructions that leave most argument registers alone
 // ("bpf_fastcall"). A compiler that does not count on that saves the registers around the call at the bottom of
@@ -50,11 +53,12 @@ func (in *Info) fastcall(pc int) (kept uint16, ok bool) {
 	}
 	switch i.Src {
 	case isa.PseudoCallHelper:
-		h := in.helper(i.Imm)
-		return argRegs &^ args(h.args), h.fastcall
+		if h := in.helper(i.Imm); h != nil {
+			return argRegs &^ args(h.NumArgs()), h.FastCall
+		}
 	case isa.PseudoCallKfunc:
 		if k := in.kfunc(pc); k != nil {
-			return argRegs &^ args(k.args), k.fastcall
+			return argRegs &^ args(k.args), k.is(linux.KfuncFastCall)
 		}
 	}
 	return 0, false

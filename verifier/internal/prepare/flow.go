@@ -1,6 +1,11 @@
 package prepare
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/skepbpf/skep/helpers"
+	"github.com/skepbpf/skep/linux"
+)
 
 // Next lists the slots that may be executed in the same function after pc: what follows, then where a jump goes.
 func (in *Info) Next(pc int) (out [2]int, n int) {
@@ -113,30 +118,33 @@ func (in *Info) markCall(pc int, s *Subprog, set func(int, Flags)) {
 		s.Calls = addSorted(s.Calls, in.SubOf[pc+1+int(i.Imm)])
 	case 0:
 		h := in.helper(i.Imm)
-		if h.async {
+		if h == nil {
+			return
+		}
+		if h.Has(helpers.AsyncCallback) {
 			set(pc, PrunePoint)
 		}
-		if h.callback {
+		if h.Has(helpers.SyncCallback) {
 			set(pc, CallsCallback|ForceCheckpoint|PrunePoint|JumpPoint)
 		}
-		s.ChangesPacket = s.ChangesPacket || h.changesPacket
-		s.MightSleep = s.MightSleep || h.mightSleep && (in.options.Helper == nil || in.options.Helper(i.Imm))
+		s.ChangesPacket = s.ChangesPacket || h.Has(helpers.ChangesPacket)
+		s.MightSleep = s.MightSleep || h.MightSleep && (in.options.Helper == nil || in.options.Helper(i.Imm))
 	case 2:
 		k := in.kfunc(pc)
 		if k == nil {
 			return
 		}
-		if k.async {
+		if k.is(linux.KfuncAsync) {
 			set(pc, PrunePoint)
 		}
-		if k.iterNext {
+		if k.is(linux.KfuncIterNext) {
 			set(pc, PrunePoint|ForceCheckpoint)
 		}
-		if k.callback {
+		if k.is(linux.KfuncCallback) {
 			set(pc, CallsCallback|ForceCheckpoint|PrunePoint|JumpPoint)
 		}
-		s.MightSleep = s.MightSleep || k.mightSleep
-		s.ChangesPacket = s.ChangesPacket || k.changesPacket
+		s.MightSleep = s.MightSleep || k.is(linux.KfuncSleepable)
+		s.ChangesPacket = s.ChangesPacket || k.is(linux.KfuncChangesPacket)
 	}
 }
 

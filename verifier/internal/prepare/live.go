@@ -35,8 +35,8 @@ func (in *Info) uses(pc int) (reads, writes uint16) {
 		}
 	case op == isa.Call:
 		reads, writes = argRegs, callerRegs
-		if in.options.Helper == nil || in.options.Helper(i.Imm) {
-			reads = args(in.helper(i.Imm).args)
+		if h := in.helper(i.Imm); h != nil && (in.options.Helper == nil || in.options.Helper(i.Imm)) {
+			reads = args(h.NumArgs())
 		}
 	case op == isa.CallSub || op == isa.Invalid && i.Opcode == opCall:
 		reads, writes = argRegs, callerRegs

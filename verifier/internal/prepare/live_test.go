@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/oracle"
 )
@@ -186,4 +187,28 @@ func TestFastcallStack(t *testing.T) {
 	}
 	require.NotZero(t, dropped)
 	t.Logf("%d with saves that are dropped", dropped)
+}
+
+// TestPrototypeOfType: one helper may take other arguments in programs of another type, and leave other registers alone.
+func TestPrototypeOfType(t *testing.T) {
+	w := newWorld(t)
+	asked := w.ask(t)
+	for typ, reads := range map[linux.ProgType]uint16{linux.ProgTypeSchedCLS: 1 << isa.R1, linux.ProgTypeSocketFilter: 0} {
+		p := w.program(code(callHelper(linux.HelperGetCGroupClassid), ret0))
+		p.Type = uint32(typ)
+		in, a := prepareAnswer(p, Options{KernelBTF: w.kernel})
+		require.Equal(t, answer{}, a)
+		require.Equal(t, reads, in.LiveIn[0], "%v", typ)
+		if asked {
+			_, log := w.kernelAnswer(t, p, oracle.LogStates)
+			require.Equal(t, liveTable(log), tableOf(in), "%v", typ)
+		}
+	}
+	// The kernel gives programs of these types the stack depths 0 and 8 if they save and restore a register.
+	for typ, fast := range map[linux.ProgType]bool{linux.ProgTypeXDP: true, linux.ProgTypeStructOps: false} {
+		p := w.program(callHelper(linux.HelperGetSmpProcessorId))
+		p.Type = uint32(typ)
+		_, ok := (&Info{Program: p}).fastcall(0)
+		require.Equal(t, fast, ok, "%v", typ)
+	}
 }

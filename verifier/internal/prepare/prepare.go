@@ -132,8 +132,7 @@ type Info struct {
 	options Options
 	kernel  *btf.Spec
 	funcs   []funcRec
-	helper  func(id int32) helperFacts
-	kfunc   func(pc int) *kfuncFacts
+	kfunc   func(pc int) *kfunc
 }
 
 // A Subprog is a function of the program.
@@ -172,7 +171,6 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 	if o.KernelBTF != nil {
 		in.kernel = o.KernelBTF.Spec
 	}
-	in.helper = helperTable(p.Type, in.Sleepable)
 	in.kfunc = kfuncTable(p, o.KernelBTF)
 	for n, stage := range []func() *Fault{
 		in.checkAttributes, in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve,

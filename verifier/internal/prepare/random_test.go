@@ -5,6 +5,7 @@ import (
 	"math/rand"
 
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
 )
 
@@ -261,7 +262,7 @@ func (m *maker) saves() *object.Program {
 			}
 			save(uint8(1+r), at)
 		}
-		m.out = append(m.out, callHelper(processorIDHelper)...)
+		m.out = append(m.out, callHelper(linux.HelperGetSmpProcessorId)...)
 		at = first
 		for i := range regs {
 			r := regs[len(regs)-1-i]
