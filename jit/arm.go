@@ -277,7 +277,7 @@ func (b *arm) endian(op isa.Op, width int, dst isa.Reg) {
 
 // divide needs no checks: a division by zero gives zero here, which leaves of a remainder the number itself, and that of the
 // least number by -1 wraps around.
-func (b *arm) divide(op isa.Op, width int, dst isa.Reg, src operand, _ func(func()) layout.Label) {
+func (b *arm) divide(op isa.Op, width int, dst isa.Reg, src operand, _ bool, _ func(func()) layout.Label) {
 	d, s := armHome[dst], b.value(src, width, tmp)
 	o := arm64.UDiv
 	if op == isa.SDiv || op == isa.SMod {

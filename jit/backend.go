@@ -31,8 +31,8 @@ type backend interface {
 	constant(dst isa.Reg, v uint64)
 	extend(from, width int, dst, src isa.Reg)
 	endian(op isa.Op, bits int, dst isa.Reg)
-	// divide is alu for Div, Mod, SDiv and SMod; cold has what is rare written somewhere else.
-	divide(op isa.Op, width int, dst isa.Reg, src operand, cold func(write func()) layout.Label)
+	// divide is alu for Div, Mod, SDiv and SMod; nonzero says that src is not 0, and cold has what is rare written somewhere else.
+	divide(op isa.Op, width int, dst isa.Reg, src operand, nonzero bool, cold func(write func()) layout.Label)
 
 	// The upper halves of base registers are zero.
 

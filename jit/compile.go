@@ -21,16 +21,16 @@ type compiler struct {
 	opts  *Options
 	b     backend
 
-	facts    []verifier.Fact
-	narrowAt []regSet
-	target   []bool // somebody jumps there
-	loops    []bool // jumps backwards lead there
-	heads    []bool // jumps backwards lead there, and it is to count them
-	funcs    []function
-	th       thunks
-	stubs    map[int]layout.Label // of hash tables, by index of the map
-	arena    bool
-	needs    need
+	facts   []verifier.Fact
+	knownAt []known
+	target  []bool // somebody jumps there
+	loops   []bool // jumps backwards lead there
+	heads   []bool // jumps backwards lead there, and it is to count them
+	funcs   []function
+	th      thunks
+	stubs   map[int]layout.Label // of hash tables, by index of the map
+	arena   bool
+	needs   need
 
 	fn    *function
 	pc    int // being emitted
@@ -145,7 +145,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 	bld.Reset(n + 1)
 	c.findFunctions()
 	c.findLoops()
-	c.narrow()
+	c.flow()
 	t := &c.th
 	for _, l := range []*layout.Label{&t.start, &t.invoke, &t.resume, &t.resumeAll, &t.all, &t.done} {
 		*l = bld.Label()

@@ -122,11 +122,12 @@ func (c *compiler) zeroKnown(pc int, i *isa.Insn) bool {
 
 // divide emits a division. Numbers that fit in 32 bits are divided as such.
 func (c *compiler) divide(pc int, i *isa.Insn) {
-	width, s := int(i.Size), c.narrowAt[pc]
+	width, s := int(i.Size), c.knownAt[pc].narrow
 	if width == 8 && (i.Op == isa.Div || i.Op == isa.Mod) && s.has(i.Dst) && (i.SrcReg && s.has(i.Src) || !i.SrcReg && i.Imm > 0) {
 		width = 4
 	}
-	c.b.divide(i.Op, width, i.Dst, operandOf(i), c.outOfLine)
+	// A width of 8 goes by the whole register, of which the low half is not zero.
+	c.b.divide(i.Op, width, i.Dst, operandOf(i), i.SrcReg && c.knownAt[pc].nonzero.has(i.Src), c.outOfLine)
 }
 
 // outOfLine has something written after the function, and gives its label.
@@ -138,7 +139,7 @@ func (c *compiler) outOfLine(write func()) layout.Label {
 
 // base makes sure that the upper half of a base register is zero.
 func (c *compiler) base(pc int, r isa.Reg) {
-	if !c.narrowAt[pc].has(r) {
+	if !c.knownAt[pc].narrow.has(r) {
 		c.b.mov(4, r, r)
 	}
 }

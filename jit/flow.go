@@ -24,31 +24,40 @@ func (s *regSet) set(r isa.Reg, on bool) {
 	}
 }
 
-// narrow finds, for each instruction, the registers whose upper halves are zero before it, whatever the Proof says: that
-// follows from the instructions themselves, as they are emitted. Pointers, which the Proof says fit, are computed in
-// 32 bits; and a base register that is not narrow is cut before it is used, in place.
+// known is what is known of the registers before an instruction, whatever the Proof says: that follows from the instructions
+// themselves, as they are emitted.
+type known struct {
+	narrow  regSet // their upper halves are zero
+	nonzero regSet // their lower halves are not
+}
+
+func (k known) meet(o known) known { return known{k.narrow & o.narrow, k.nonzero & o.nonzero} }
+
+// flow finds what is known before each instruction. Pointers, which the Proof says fit, are computed in 32 bits; and a base
+// register that is not narrow is cut before it is used, in place.
 //
-// It starts from the assumption that all are and takes back what is wrong until nothing is.
-func (c *compiler) narrow() {
+// It starts from the assumption that all is known and takes back what is wrong until nothing is.
+func (c *compiler) flow() {
 	n := len(c.insns)
-	c.narrowAt = resize(c.narrowAt, n+1)
-	in := c.narrowAt
+	c.knownAt = resize(c.knownAt, n+1)
+	in := c.knownAt
 	for i := range in {
-		in[i] = allRegs
+		in[i] = known{allRegs, allRegs}
 	}
 	for i := range c.funcs {
 		f := &c.funcs[i]
 		if f.main {
-			in[f.start] = 1<<isa.R10 | 1<<isa.R1
+			in[f.start] = known{narrow: 1<<isa.R10 | 1<<isa.R1}
 		} else if f.callback {
-			in[f.start] = 1 << isa.R10
+			in[f.start] = known{narrow: 1 << isa.R10}
 		}
 	}
 	for changed := true; changed; {
 		changed = false
-		meet := func(pc int, s regSet, back bool) {
-			if s |= 1 << isa.R10; in[pc]&s != in[pc] {
-				in[pc] &= s
+		meet := func(pc int, k known, back bool) {
+			k.narrow |= 1 << isa.R10
+			if m := in[pc].meet(k); m != in[pc] {
+				in[pc] = m
 				changed = changed || back
 			}
 		}
@@ -57,27 +66,71 @@ func (c *compiler) narrow() {
 				continue
 			}
 			i := &c.insns[pc]
-			s := c.narrowAfter(pc, in[pc])
+			k := known{c.narrowAfter(pc, in[pc].narrow), c.nonzeroAfter(pc, in[pc])}
 			switch {
-			case i.Op.IsCond(), i.Op == isa.MayGoto:
+			case i.Op.IsCond():
 				to := i.Target(pc)
-				meet(to, s, to <= pc)
-				meet(pc+1, s, false)
+				jump, fall := k, k
+				if c.live(to) && c.live(pc+1) { // else it is not emitted, and what it says hangs on the Proof
+					c.refine(i, &jump, &fall)
+				}
+				meet(to, jump, to <= pc)
+				meet(pc+1, fall, false)
+			case i.Op == isa.MayGoto:
+				to := i.Target(pc)
+				meet(to, k, to <= pc)
+				meet(pc+1, k, false)
 			case i.Op == isa.Ja:
 				to := i.Target(pc)
-				meet(to, s, to <= pc)
+				meet(to, k, to <= pc)
 			case i.Op == isa.Exit:
 			case i.Op == isa.CallSub:
 				to := i.Target(pc)
-				meet(to, in[pc]&(1<<isa.R1|1<<isa.R2|1<<isa.R3|1<<isa.R4|1<<isa.R5), to <= pc)
-				meet(pc+1, s, false)
+				const args = regSet(1<<isa.R1 | 1<<isa.R2 | 1<<isa.R3 | 1<<isa.R4 | 1<<isa.R5)
+				meet(to, known{in[pc].narrow & args, in[pc].nonzero & args}, to <= pc)
+				meet(pc+1, k, false)
 			case i.Op == isa.LdImm64:
-				meet(pc+2, s, false)
+				meet(pc+2, k, false)
 			default:
-				meet(pc+1, s, false)
+				meet(pc+1, k, false)
 			}
 		}
 	}
+}
+
+// refine adds what a conditional jump says on its two ways: that a register is not zero.
+func (c *compiler) refine(i *isa.Insn, jump, fall *known) {
+	if i.SrcReg || i.Size == 8 && !jump.narrow.has(i.Dst) {
+		return
+	}
+	switch op := i.Op; {
+	case op == isa.Jne && i.Imm == 0, op == isa.Jgt && i.Imm >= 0, op == isa.Jge && i.Imm > 0, op == isa.Jeq && i.Imm > 0:
+		jump.nonzero.set(i.Dst, true)
+	case op == isa.Jeq && i.Imm == 0, op == isa.Jlt && i.Imm > 0, op == isa.Jle && i.Imm >= 0:
+		fall.nonzero.set(i.Dst, true)
+	}
+}
+
+// nonzeroAfter is what is not zero after an instruction.
+func (c *compiler) nonzeroAfter(pc int, k known) regSet {
+	i, s := &c.insns[pc], k.nonzero
+	switch op := i.Op; {
+	case op == isa.Mov:
+		s.set(i.Dst, i.SrcReg && s.has(i.Src) || !i.SrcReg && i.Imm != 0)
+	case op == isa.Or:
+		s.set(i.Dst, s.has(i.Dst) || i.SrcReg && s.has(i.Src) || !i.SrcReg && i.Imm != 0)
+	case op == isa.LdImm64:
+		v, _ := c.imm64(pc)
+		s.set(i.Dst, uint32(v) != 0)
+	case op == isa.Call, op == isa.CallSub, op == isa.CallKfn, op == isa.LdAbs, op == isa.LdInd:
+		s &^= callerSaved
+	case op == isa.Load, op == isa.LoadSX, op == isa.LoadAcq, op.IsALU():
+		s.set(i.Dst, false)
+	case op.IsAtomic():
+		s.set(i.Src, false)
+		s.set(isa.R0, false)
+	}
+	return s
 }
 
 // narrowAfter is what is narrow after an instruction.

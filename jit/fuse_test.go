@@ -2,10 +2,12 @@ package jit
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/memory"
 )
 
 // TestFused runs what fuse.go and the flags of arithmetic are for, on random registers and constants, with and without what
@@ -96,6 +98,51 @@ func TestFused(t *testing.T) {
 		r0, stack := b.both(t, insns)
 		if r0[0] != r0[1] || !bytes.Equal(stack[0], stack[1]) {
 			t.Fatalf("the engines differ:\n%s\ninterpreter %x\nnative      %x", listing(insns), stack[0][256:], stack[1][256:])
+		}
+	}
+}
+
+// TestDivisorKnown divides by what the instructions before have made sure is not 0, or only seem to.
+func TestDivisorKnown(t *testing.T) {
+	b := newBed(t)
+	rng := rand.New(rand.NewPCG(21, 22))
+	jumps := []isa.Op{isa.Jeq, isa.Jne, isa.Jgt, isa.Jge, isa.Jlt, isa.Jle, isa.Jsgt, isa.Jset}
+	n := 4000
+	if testing.Short() {
+		n = 400
+	}
+	for range n {
+		// From the context (cb of struct __sk_buff), so that the verifier does not know what the numbers are.
+		insns := []isa.Insn{isa.BinaryReg(isa.Mov, 8, isa.R6, isa.R1)}
+		for k, r := range []isa.Reg{isa.R1, isa.R2} {
+			v := anyWord(rng)
+			if r == isa.R2 && rng.IntN(2) == 0 {
+				v = uint64(rng.IntN(2)) << (32 * rng.IntN(2)) // the lower half is 0, or all of it
+			}
+			at := 48 + 8*int16(k)
+			binary.LittleEndian.PutUint64(b.space.Bytes(b.run.Ctx+memory.Addr(at), 8), v)
+			insns = append(insns, isa.LoadMem(4, r, isa.R6, at), isa.LoadMem(4, isa.R3, isa.R6, at+4), isa.Binary(isa.Lsh, 8, isa.R3, 32),
+				isa.BinaryReg(isa.Or, 8, r, isa.R3))
+		}
+		width := func() uint8 { return uint8(4 + 4*rng.IntN(2)) }
+		for range rng.IntN(3) {
+			switch rng.IntN(4) {
+			case 0:
+				insns = append(insns, isa.BinaryReg(isa.Mov, width(), isa.R2, isa.R2))
+			case 1:
+				insns = append(insns, isa.Binary(isa.Or, width(), isa.R2, int32(rng.IntN(2))))
+			case 2:
+				insns = append(insns, isa.BinaryReg(isa.Or, width(), isa.R2, isa.R1))
+			case 3:
+				insns = append(insns, isa.Binary(isa.And, width(), isa.R2, int32(anyWord(rng))))
+			}
+		}
+		divide := isa.BinaryReg([]isa.Op{isa.Div, isa.Mod}[rng.IntN(2)], width(), isa.R1, isa.R2)
+		skip := int16(rng.IntN(2))
+		insns = append(insns, isa.New(jumps[rng.IntN(len(jumps))], width(), false, isa.R2, 0, skip, int32(rng.IntN(3))-1), divide, divide,
+			isa.BinaryReg(isa.Mov, 8, isa.R0, isa.R1), isa.Return())
+		if r0, _ := b.both(t, insns); r0[0] != r0[1] {
+			t.Fatalf("the engines differ: %#x, %#x in native code\n%s", r0[0], r0[1], listing(insns))
 		}
 	}
 }

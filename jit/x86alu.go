@@ -129,7 +129,7 @@ func (b *x86) endian(op isa.Op, width int, dst isa.Reg) {
 	}
 }
 
-func (b *x86) divide(op isa.Op, width int, dst isa.Reg, src operand, cold func(func()) layout.Label) {
+func (b *x86) divide(op isa.Op, width int, dst isa.Reg, src operand, nonzero bool, cold func(func()) layout.Label) {
 	if !src.isReg {
 		b.divideBy(op, width, dst, src.imm)
 		return
@@ -138,19 +138,21 @@ func (b *x86) divide(op isa.Op, width int, dst isa.Reg, src operand, cold func(f
 	end := b.Label()
 	signed := op == isa.SDiv || op == isa.SMod
 	mod := op == isa.Mod || op == isa.SMod
-	zero := end
-	if !mod || width == 4 {
-		zero = cold(func() {
-			if mod {
-				b.MovRR(4, d, d)
-			} else {
-				b.ALURR(amd64.Xor, 4, d, d)
-			}
-			b.Jmp(end)
-		})
+	if !nonzero {
+		zero := end
+		if !mod || width == 4 {
+			zero = cold(func() {
+				if mod {
+					b.MovRR(4, d, d)
+				} else {
+					b.ALURR(amd64.Xor, 4, d, d)
+				}
+				b.Jmp(end)
+			})
+		}
+		b.TestRR(width, s, s)
+		b.Jcc(amd64.E, zero)
 	}
-	b.TestRR(width, s, s)
-	b.Jcc(amd64.E, zero)
 	if signed {
 		b.ALURI(amd64.Cmp, width, s, -1) // the least number divided by -1 would fault
 		b.Jcc(amd64.E, cold(func() {
