@@ -22,6 +22,7 @@ type compiler struct {
 	b     backend
 
 	facts   []verifier.Fact
+	liveAt  []regSet
 	knownAt []known
 	target  []bool // somebody jumps there
 	loops   []bool // jumps backwards lead there
@@ -146,6 +147,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 	c.findFunctions()
 	c.findLoops()
 	c.flow()
+	c.lives()
 	t := &c.th
 	for _, l := range []*layout.Label{&t.start, &t.invoke, &t.resume, &t.resumeAll, &t.all, &t.done} {
 		*l = bld.Label()

@@ -2,6 +2,7 @@ package jit
 
 import (
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/jit/layout"
 	"github.com/skepbpf/skep/verifier"
 )
 
@@ -35,7 +36,10 @@ func (c *compiler) fused(pc int) int {
 		if n := c.fuseSwap(pc, i, j); n > 0 {
 			return n
 		}
-		return c.fuseLoads(pc)
+		if n := c.fuseLoads(pc); n > 0 {
+			return n
+		}
+		return c.fuseOperand(pc, i, j)
 	}
 	return 0
 }
@@ -84,14 +88,14 @@ func (c *compiler) fuseRotate(pc int) int {
 	switch {
 	case z.Dst == s && z.Src == d:
 		// The other half, in d, is written too, unless nobody wants it.
-		if !c.deadAfter(pc+4, d) {
+		if !c.dead(pc+4, d) {
 			c.b.mov(width, d, s)
 			c.b.alu(x.Op, width, d, operand{imm: x.Imm})
 		}
 		c.b.rotate(width, s, s, uint8(left))
 	case z.Dst == d && z.Src == s:
 		c.b.rotate(width, d, s, uint8(left))
-		if !c.deadAfter(pc+4, s) {
+		if !c.dead(pc+4, s) {
 			c.b.alu(y.Op, width, s, operand{imm: y.Imm})
 		}
 	default:
@@ -135,7 +139,7 @@ func (c *compiler) fuseHalves(pc int) int {
 		left = l[3].Imm
 	}
 	width := int(l[1].Size)
-	if !c.deadAfter(pc+5, a) {
+	if !c.dead(pc+5, a) {
 		c.b.mov(width, a, s)
 		c.b.alu(l[1].Op, width, a, operand{imm: l[1].Imm})
 	}
@@ -161,52 +165,11 @@ func (c *compiler) fuseLoads(pc int) int {
 		return 0
 	}
 	c.base(pc, base)
-	if !c.deadAfter(pc+4, a) {
+	if !c.dead(pc+4, a) {
 		c.b.load(int(n), false, a, base, int32(l[0].Off))
 	}
 	c.b.load(int(2*n), false, d, base, int32(l[0].Off))
 	return 4
-}
-
-// deadAfter tells that r is written before it is read from pc on, as far as a short look ahead along a straight line shows.
-func (c *compiler) deadAfter(pc int, r isa.Reg) bool {
-	for end := min(pc+24, c.fn.end); pc < end; pc++ {
-		if !c.live(pc) {
-			return false
-		}
-		i := &c.insns[pc]
-		reads, writes := uses(i, r)
-		if reads {
-			return false
-		}
-		if writes {
-			return true
-		}
-		switch {
-		case i.Op.IsCond(), i.Op == isa.Ja, i.Op == isa.MayGoto, i.Op == isa.Exit, i.Op == isa.LdImm64:
-			return false
-		}
-	}
-	return false
-}
-
-// uses tells whether an instruction reads or writes a register.
-func uses(i *isa.Insn, r isa.Reg) (reads, writes bool) {
-	switch op := i.Op; {
-	case op == isa.Mov:
-		return i.SrcReg && i.Src == r, i.Dst == r
-	case op == isa.MovSX, op == isa.AddrSpaceCast, op == isa.Load, op == isa.LoadSX, op == isa.LoadAcq:
-		return i.Src == r, i.Dst == r
-	case op == isa.LdImm64:
-		return false, i.Dst == r
-	case op.IsALU(), op.IsCond():
-		return i.Dst == r || i.SrcReg && i.Src == r, false
-	case op == isa.Ja, op == isa.MayGoto:
-		return false, false
-	case op == isa.Call, op == isa.CallSub, op == isa.CallKfn:
-		return r >= isa.R1 && r <= isa.R5, r <= isa.R5
-	}
-	return true, false // others read it, perhaps
 }
 
 // fuseSwap makes one load of "d = *p; d = be d".
@@ -219,6 +182,48 @@ func (c *compiler) fuseSwap(pc int, i, j *isa.Insn) int {
 		c.b.mov(4, i.Src, i.Src)
 	}
 	if !c.b.loadSwapped(int(i.Size), i.Dst, i.Src, int32(i.Off)) {
+		return 0
+	}
+	return 2
+}
+
+// fuseOperand takes the second operand of arithmetic, or the first of a comparison with a constant, from memory:
+// "x = *p; d += x" and "x = *p; if x > k goto".
+func (c *compiler) fuseOperand(pc int, i, j *isa.Insn) int {
+	if c.facts[pc]&(verifier.ForeignBase|verifier.PointerResult) != 0 || !c.dead(pc+2, i.Dst) {
+		return 0
+	}
+	size, width := int(i.Size), int(j.Size)
+	switch op := j.Op; {
+	case op == isa.Add, op == isa.Sub, op == isa.Or, op == isa.And, op == isa.Xor, op == isa.Mul:
+		if !j.SrcReg || j.Src != i.Dst || j.Dst == i.Dst || size < 4 || size < width {
+			return 0
+		}
+		if c.facts[pc+1]&verifier.PointerResult != 0 {
+			width = 4
+		}
+		if !c.b.canMemory() {
+			return 0
+		}
+		c.base(pc, i.Src)
+		c.b.aluMemory(op, width, j.Dst, i.Src, int32(i.Off))
+		if op != isa.Mul && width == int(j.Size) {
+			c.flags = pc + 1
+		}
+	case op.IsCond():
+		to := j.Target(pc + 1)
+		if j.SrcReg || j.Dst != i.Dst || !c.live(to) || !c.live(pc+2) || !c.dead(to, i.Dst) || !c.b.canMemory() {
+			return 0
+		}
+		// What is loaded has zeros above: compared without sign with a constant that fits, it may be compared as it is.
+		signed := op == isa.Jsgt || op == isa.Jsge || op == isa.Jslt || op == isa.Jsle
+		fits := size == width || j.Imm >= 0 && (size == 4 || size == 1 && j.Imm < 256)
+		if op == isa.Jset || !fits || signed && size != width {
+			return 0
+		}
+		c.base(pc, i.Src)
+		c.b.branchMemory(op, size, i.Src, int32(i.Off), j.Imm, layout.Label(to))
+	default:
 		return 0
 	}
 	return 2

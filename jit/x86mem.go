@@ -139,3 +139,19 @@ func (b *x86) loadAbs(size int, src operand, off int32, cold layout.Label) {
 		b.endian(isa.ToBE, size*8, isa.R0)
 	}
 }
+
+func (b *x86) canMemory() bool { return true }
+
+func (b *x86) aluMemory(op isa.Op, width int, dst, base isa.Reg, disp int32) {
+	d, m := x86Home[dst], x86Mem(base, disp)
+	if op == isa.Mul {
+		b.ImulRM(width, d, m)
+		return
+	}
+	b.ALURM(x86ALU[op], width, d, m)
+}
+
+func (b *x86) branchMemory(op isa.Op, size int, base isa.Reg, disp, v int32, to layout.Label) {
+	b.ALUMI(amd64.Cmp, size, x86Mem(base, disp), v)
+	b.Jcc(x86Cond[op], to)
+}
