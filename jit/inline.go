@@ -138,6 +138,13 @@ func (c *compiler) lookup(pc int) int {
 	case *maps.ArrayMap:
 		l := m.Layout()
 		write = func(miss layout.Label) { c.b.lookup(&l, miss) }
+	case *maps.MapArray: // of handles, 0 where there is no map
+		l := m.Layout()
+		write = func(miss layout.Label) {
+			c.b.lookup(&l, miss)
+			c.b.load(8, false, isa.R0, isa.R0, 0)
+			c.b.branch(isa.Jeq, 8, isa.R0, operand{}, false, miss)
+		}
 	case *maps.HashMap:
 		stub, ok := c.stubs[index]
 		if !ok {

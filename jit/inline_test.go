@@ -9,6 +9,7 @@ import (
 	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/maps"
 	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/verifier"
 )
@@ -141,5 +142,45 @@ func BenchmarkInPlace16(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestMapOfMaps looks up maps in an array of maps: some that are there, some that are not, and one beyond its end.
+func TestMapOfMaps(t *testing.T) {
+	b := newBed(t)
+	inner := &maps.Spec{Name: "inner", Type: maps.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1}
+	outer, err := maps.New(b.space, &maps.Spec{Name: "outer", Type: maps.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 3, Inner: inner}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := maps.New(b.space, inner, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := outer.(maps.MapOfMaps).PutMap([]byte{1, 0, 0, 0}, in, maps.Any); err != nil {
+		t.Fatal(err)
+	}
+	spec := &object.Map{Name: "inner", Type: uint32(linux.MapTypeArray), KeySize: 4, ValueSize: 4, MaxEntries: 1}
+	for index, want := range []uint64{2, 1, 2, 2} {
+		table := isa.Const64(isa.R1, isa.PseudoMapFD, 0)
+		insns := append([]isa.Insn{isa.New(isa.StoreImm, 4, false, isa.R10, 0, -4, int32(index)), isa.BinaryReg(isa.Mov, 8, isa.R2, isa.R10),
+			isa.Binary(isa.Add, 8, isa.R2, -4)}, table[:]...)
+		insns = append(insns, isa.CallHelper(linux.HelperMapLookupElem), isa.New(isa.Jne, 8, false, isa.R0, 0, 2, 0),
+			isa.Binary(isa.Mov, 8, isa.R0, 2), isa.Return(), isa.Binary(isa.Mov, 8, isa.R0, 1), isa.Return())
+		proof, err := verifier.Verify(&object.Program{Type: uint32(linux.ProgTypeSocketFilter), License: "GPL", Insns: insns, Maps: []*object.Map{
+			{Name: "outer", Type: uint32(linux.MapTypeArrayOfMaps), KeySize: 4, ValueSize: 4, MaxEntries: 3, Inner: spec}}}, verifier.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Compile(proof, Options{Space: b.space, Maps: []maps.Map{outer}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.code.sites) != 0 {
+			t.Error("the lookup leaves native code")
+		}
+		if got, err := p.Run(b.run); err != nil || got != want {
+			t.Errorf("map %d: %d, %v; want %d", index, got, err, want)
+		}
 	}
 }
