@@ -24,7 +24,7 @@ import (
 type runFlags struct {
 	target
 	prog, packet, file, ctx string
-	cover                   string
+	cover, engine           string
 	put, set                []string
 	repeat                  uint32
 	cpu                     uint32
@@ -60,6 +60,7 @@ A program that the verifier refuses or cannot judge is run with --unverified onl
 	fl.Uint32Var(&f.cpu, "cpu", 0, "virtual `CPU` to run on")
 	fl.IntVar(&f.cpus, "cpus", 4, "`number` of virtual CPUs")
 	fl.StringVar(&f.cover, "cover", "", "write a Go cover profile of the source lines to this `file` (go tool cover -html)")
+	fl.StringVar(&f.engine, "engine", skep.EngineAuto.String(), "`engine`: auto, interp or jit")
 	fl.BoolVar(&f.unverified, "unverified", false, "run even what is not accepted")
 	fl.BoolVar(&f.noMaps, "no-maps", false, "do not print the maps")
 	return c
@@ -67,6 +68,10 @@ A program that the verifier refuses or cannot judge is run with --unverified onl
 
 // runProgram runs a program of an object as the flags say.
 func runProgram(in io.Reader, out, errs io.Writer, f *runFlags, path string) error {
+	engine, err := skep.ParseEngine(f.engine)
+	if err != nil {
+		return usage("--engine: %v", err)
+	}
 	packets, err := f.packets(in)
 	if err != nil {
 		return err
@@ -80,7 +85,7 @@ func runProgram(in io.Reader, out, errs io.Writer, f *runFlags, path string) err
 		return err
 	}
 	opts := &skep.Options{VerifyOptions: skep.VerifyOptions{Kernel: k, Types: types, Programs: []string{name}},
-		AllowUnverified: f.unverified, CPUs: f.cpus, Trace: out}
+		AllowUnverified: f.unverified, CPUs: f.cpus, Trace: out, Engine: engine}
 	if f.cover != "" {
 		opts.Cover = new(interp.Coverage)
 	}
