@@ -31,8 +31,8 @@ type thread struct {
 	size   func(id uint32) uint32
 }
 
-// stackSize is the size of a native stack, with the context: frames of eight functions, of callbacks in callbacks, and of
-// programs that tail calls in functions run.
+// stackSize is the size of a native stack, with the context: of helpers.StackFrames frames of at most 64 bytes, and as much again
+// for callbacks in callbacks and for the entries of programs that functions tail call.
 const stackSize = 64 << 10
 
 // newThread makes a thread for a Run.
