@@ -178,14 +178,11 @@ func (c *compiler) nullCheck(pc int) (n int, zero layout.Label) {
 		return 0, 0
 	}
 	i := &c.insns[pc]
-	if i.SrcReg || i.Imm != 0 || i.Dst != isa.R0 || i.Size != 8 || !c.live(i.Target(pc)) {
+	if i.Op != isa.Jeq && i.Op != isa.Jne || i.SrcReg || i.Imm != 0 || i.Dst != isa.R0 || i.Size != 8 || !c.live(i.Target(pc)) {
 		return 0, 0
 	}
-	switch i.Op {
-	case isa.Jeq:
+	if i.Op == isa.Jeq {
 		return 1, layout.Label(i.Target(pc))
-	case isa.Jne:
-		return 1, layout.Label(pc + 1)
 	}
-	return 0, 0
+	return 1, layout.Label(pc + 1)
 }

@@ -184,3 +184,37 @@ func TestMapOfMaps(t *testing.T) {
 		}
 	}
 }
+
+// TestAfterLookup has something else after a lookup than the comparison of its result with NULL, which is not needed where the
+// key is a constant.
+func TestAfterLookup(t *testing.T) {
+	b := newBed(t)
+	m, err := maps.New(b.space, &maps.Spec{Name: "m", Type: maps.Array, KeySize: 4, ValueSize: 64, MaxEntries: 2}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []isa.Insn{
+		isa.New(isa.StoreImm, 8, false, isa.R0, 0, 40, 0), isa.StoreMem(8, isa.R0, 40, isa.R10), isa.Binary(isa.Mov, 8, isa.R0, 0),
+		isa.New(isa.Jeq, 8, false, isa.R0, 0, 0, 0), isa.New(isa.Jne, 8, false, isa.R0, 0, 0, 0),
+	} {
+		table := isa.Const64(isa.R1, isa.PseudoMapFD, 0)
+		insns := append([]isa.Insn{isa.New(isa.StoreImm, 4, false, isa.R10, 0, -8, 1), isa.BinaryReg(isa.Mov, 8, isa.R2, isa.R10),
+			isa.Binary(isa.Add, 8, isa.R2, -8)}, table[:]...)
+		insns = append(insns, isa.CallHelper(linux.HelperMapLookupElem), after, isa.Binary(isa.Mov, 8, isa.R0, 1), isa.Return())
+		proof, err := verifier.Verify(&object.Program{Type: uint32(linux.ProgTypeSocketFilter), License: "GPL", Insns: insns, Maps: []*object.Map{
+			{Name: "m", Type: uint32(linux.MapTypeArray), KeySize: 4, ValueSize: 64, MaxEntries: 2}}}, verifier.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Compile(proof, Options{Space: b.space, Maps: []maps.Map{m}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, why := p.Native(); !ok {
+			t.Errorf("%s: %v", listing(insns), why)
+		}
+		if r0, err := p.Run(b.run); err != nil || r0 != 1 {
+			t.Errorf("%s: %d, %v", listing(insns), r0, err)
+		}
+	}
+}

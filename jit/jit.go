@@ -123,10 +123,15 @@ func (p *Program) native() error {
 	return nil
 }
 
-// compile makes code with a backend; list says that it is to have parts.
-func (p *Program) compile(b backend, list bool) (*code, error) {
+// compile makes code with a backend; list says that it is to have parts. A panic is a bug here, and an error for the caller:
+// the program is as good in the interpreter.
+func (p *Program) compile(b backend, list bool) (code *code, err error) {
 	c := compilers.Get().(*compiler)
 	defer func() {
+		if r := recover(); r != nil {
+			code, err = nil, fmt.Errorf("jit: internal error: %v", r)
+			return // without the compiler, which may be in any state
+		}
 		c.proof, c.prog, c.insns, c.opts, c.b, c.fn, c.sites = nil, nil, nil, nil, nil, nil, nil
 		compilers.Put(c)
 	}()
