@@ -6,35 +6,12 @@ import (
 	"time"
 
 	"github.com/skepbpf/skep/helpers"
-	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/maps"
 	"github.com/skepbpf/skep/object"
 	"github.com/skepbpf/skep/verifier"
 )
-
-// engines makes a program ready in both engines: package interp and native code.
-func (b *bed) engines(t testing.TB, typ linux.ProgType, insns []isa.Insn) [2]func(*helpers.Run) (uint64, error) {
-	t.Helper()
-	p := &object.Program{Type: uint32(typ), License: "GPL", Insns: insns}
-	proof, err := verifier.Verify(p, verifier.Options{})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, listing(insns))
-	}
-	m, err := interp.New(p, interp.Options{Space: b.space})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := Compile(proof, Options{Space: b.space})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ok, why := n.Native(); !ok {
-		t.Fatal(why)
-	}
-	return [2]func(*helpers.Run) (uint64, error){m.Run, n.Run}
-}
 
 // mixed calls helpers again and again, and returns a hash of what they gave.
 func mixed(n int, ids ...int32) (out []isa.Insn) {

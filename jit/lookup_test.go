@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"runtime"
-	"slices"
 	"testing"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/require"
@@ -15,14 +12,13 @@ import (
 	"github.com/skepbpf/skep"
 	"github.com/skepbpf/skep/bench"
 	"github.com/skepbpf/skep/object"
-	"github.com/skepbpf/skep/oracle"
 )
 
 // hashLookups is how many keys the programs of bench/lookup look up in a run.
 const hashLookups = 64
 
 // lookups loads the program that looks up keys of a size in a table with so many.
-func lookups(t testing.TB, keySize, entries int) (*object.Collection, *object.Program) {
+func lookups(t testing.TB, keySize, entries int) *object.Collection {
 	t.Helper()
 	b, err := bench.Files.ReadFile(fmt.Sprintf("lookup/hlookup%d.o", keySize))
 	require.NoError(t, err)
@@ -43,14 +39,13 @@ func lookups(t testing.TB, keySize, entries int) (*object.Collection, *object.Pr
 	}
 	c, err := object.FromSpec(spec, object.Options{})
 	require.NoError(t, err)
-	return c, c.Programs["hlookup"]
+	return c
 }
 
 // TestLookups runs the programs of bench/lookup: all keys are found.
 func TestLookups(t *testing.T) {
 	for _, size := range []int{4, 8, 16} {
-		oc, _ := lookups(t, size, 1<<10)
-		c, err := skep.LoadObject(oc, nil)
+		c, err := skep.LoadObject(lookups(t, size, 1<<10), nil)
 		require.NoError(t, err)
 		defer c.Close()
 		for range 3 {
@@ -61,54 +56,17 @@ func TestLookups(t *testing.T) {
 	}
 }
 
-// BenchmarkLookups looks up keys in hash tables in native code and in the running kernel, in turn, and gives the medians, in
-// nanoseconds a lookup, and their ratio.
+// BenchmarkLookups looks up keys in hash tables, beside the kernel: see beside. The figures are of one lookup.
 func BenchmarkLookups(b *testing.B) {
+	data := bytes.Clone(packet(b, "empty"))
 	for _, entries := range []int{16 << 10, 1 << 20} {
 		for _, size := range []int{4, 8, 16} {
 			b.Run(fmt.Sprintf("%d/%d", entries, size), func(b *testing.B) {
-				k, err := oracle.Open()
-				if err != nil {
-					b.Skip(err)
-				}
-				defer k.Close()
-				oc, p := lookups(b, size, entries)
-				c, err := skep.LoadObject(oc, &skep.Options{Engine: skep.EngineJIT})
-				require.NoError(b, err)
-				defer c.Close()
-				r, err := k.Load(p, oracle.Options{NoLog: true, FreshMaps: true})
-				require.NoError(b, err)
-				require.Equal(b, oracle.Accept, r.Verdict, r.Message)
-				defer r.Close()
-				runtime.LockOSThread()
-				defer runtime.UnlockOSThread()
-
-				const repeat = 500
-				data := bytes.Clone(packet(b, "empty"))
-				native := func() float64 {
-					var d time.Duration
-					found, err := c.Programs["hlookup"].Run(&skep.RunOptions{Data: data, Repeat: repeat, Elapsed: &d})
-					require.NoError(b, err)
-					require.EqualValues(b, hashLookups, found)
-					return float64(d) / (repeat * hashLookups)
-				}
-				kernel := func() float64 {
-					run, err := oracle.TestRun(r.FD, data, nil, repeat)
-					require.NoError(b, err)
-					require.EqualValues(b, hashLookups, run.Retval)
-					return float64(run.Duration) / hashLookups
-				}
-				var ns, kns []float64
-				for round := uint64(1); b.Loop(); round++ {
-					// Where the sequence of keys begins: other keys in each round, the same for both.
-					binary.LittleEndian.PutUint64(data[16:], round*0x9e3779b97f4a7c15)
-					ns, kns = append(ns, native()), append(kns, kernel())
-				}
-				median := func(x []float64) float64 { slices.Sort(x); return x[len(x)/2] }
-				b.ReportMetric(0, "ns/op")
-				b.ReportMetric(median(ns), "native-ns")
-				b.ReportMetric(median(kns), "kernel-ns")
-				b.ReportMetric(median(ns)/median(kns), "ratio")
+				beside(b, lookups(b, size, entries), "hlookup", 500, hashLookups, func(round int) []byte {
+					// Where the sequence of keys begins: other keys in each round.
+					binary.LittleEndian.PutUint64(data[16:], uint64(round+1)*0x9e3779b97f4a7c15)
+					return data
+				})
 			})
 		}
 	}

@@ -38,10 +38,10 @@ func newBed(t testing.TB) *bed {
 	return &bed{space, run}
 }
 
-// both runs a program in both engines, and gives r0 and the stack of both.
-func (b *bed) both(t testing.TB, insns []isa.Insn) (r0 [2]uint64, stack [2][]byte) {
+// engines makes a program ready in both engines: package interp and native code.
+func (b *bed) engines(t testing.TB, typ linux.ProgType, insns []isa.Insn) [2]func(*helpers.Run) (uint64, error) {
 	t.Helper()
-	p := &object.Program{Type: uint32(linux.ProgTypeSocketFilter), License: "GPL", Insns: insns}
+	p := &object.Program{Type: uint32(typ), License: "GPL", Insns: insns}
 	proof, err := verifier.Verify(p, verifier.Options{})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, listing(insns))
@@ -57,7 +57,14 @@ func (b *bed) both(t testing.TB, insns []isa.Insn) (r0 [2]uint64, stack [2][]byt
 	if ok, why := n.Native(); !ok {
 		t.Fatal(why)
 	}
-	for i, run := range []func(*helpers.Run) (uint64, error){m.Run, n.Run} {
+	return [2]func(*helpers.Run) (uint64, error){m.Run, n.Run}
+}
+
+// both runs a program in both engines, and gives r0 and the stack of both.
+func (b *bed) both(t testing.TB, insns []isa.Insn) (r0 [2]uint64, stack [2][]byte) {
+	t.Helper()
+	for i, run := range b.engines(t, linux.ProgTypeSocketFilter, insns) {
+		var err error
 		clear(b.space.Bytes(b.run.Stack, helpers.FrameSize))
 		if r0[i], err = run(b.run); err != nil {
 			t.Fatal(err)

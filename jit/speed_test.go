@@ -98,25 +98,26 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// TestPrice reports the least time that an empty run and the call of a helper took in many rounds: medians say more about
+// BenchmarkPrice reports the least time that an empty run and the call of a helper took in many rounds: medians say more about
 // the machine's other work than about these few nanoseconds.
-func TestPrice(t *testing.T) {
-	b := newBed(t)
-	least := func(insns []isa.Insn) float64 {
-		p := b.compile(t, insns)
-		best := time.Hour
-		const n = 2000
-		for range 300 {
+func BenchmarkPrice(b *testing.B) {
+	const n, helpers = 2000, 16
+	bed := newBed(b)
+	programs := [2]*Program{bed.compile(b, nothing), bed.compile(b, calls(helpers))}
+	least := [2]time.Duration{time.Hour, time.Hour}
+	for b.Loop() {
+		for i, p := range programs {
 			start := time.Now()
 			for range n {
-				if _, err := p.Run(b.run); err != nil {
-					t.Fatal(err)
+				if _, err := p.Run(bed.run); err != nil {
+					b.Fatal(err)
 				}
 			}
-			best = min(best, time.Since(start))
+			least[i] = min(least[i], time.Since(start))
 		}
-		return float64(best) / n
 	}
-	empty := least(nothing)
-	t.Logf("empty run %.1f ns, helper by exit %.1f ns", empty, (least(calls(16))-empty)/16)
+	empty, all := float64(least[0])/n, float64(least[1])/n
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(empty, "empty-ns")
+	b.ReportMetric((all-empty)/helpers, "exit-ns")
 }

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/require"
@@ -17,14 +15,13 @@ import (
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
-	"github.com/skepbpf/skep/oracle"
 )
 
 // tailCalls is how many a run may do.
 const tailCalls = 33
 
 // tailCaller is a program that tail calls itself as often as it may, and then returns.
-func tailCaller(t testing.TB) (*object.Collection, *object.Program) {
+func tailCaller(t testing.TB) *object.Collection {
 	t.Helper()
 	p, err := object.Parse(`
 prog xdp
@@ -39,42 +36,12 @@ map table prog_array key=4 value=4 entries=2
 	require.NoError(t, err)
 	require.EqualValues(t, linux.MapTypeProgArray, p.Maps[0].Type)
 	p.Maps[0].Contents = []object.MapKV{{Key: []byte{1, 0, 0, 0}, Program: p}}
-	return &object.Collection{Programs: map[string]*object.Program{"self": p}, Maps: map[string]*object.Map{"table": p.Maps[0]}}, p
+	return &object.Collection{Programs: map[string]*object.Program{"self": p}, Maps: map[string]*object.Map{"table": p.Maps[0]}}
 }
 
-// BenchmarkTailCall gives what a tail call takes in native code and in the running kernel.
+// BenchmarkTailCall calls, beside the kernel: see beside. The figures are of one tail call.
 func BenchmarkTailCall(b *testing.B) {
-	oc, p := tailCaller(b)
-	c, err := skep.LoadObject(oc, &skep.Options{Engine: skep.EngineJIT})
-	require.NoError(b, err)
-	defer c.Close()
-	k, err := oracle.Open()
-	if err != nil {
-		b.Skip(err)
-	}
-	defer k.Close()
-	r, err := k.Load(p, oracle.Options{NoLog: true, FreshMaps: true})
-	require.NoError(b, err)
-	require.Equal(b, oracle.Accept, r.Verdict, r.Message)
-	defer r.Close()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	const repeat = 2000
-	data := make([]byte, 64)
-	var ns, kns []float64
-	for b.Loop() {
-		var d time.Duration
-		ret, err := c.Programs["self"].Run(&skep.RunOptions{Data: data, Repeat: repeat, Elapsed: &d})
-		require.NoError(b, err)
-		run, err := oracle.TestRun(r.FD, data, nil, repeat)
-		require.NoError(b, err)
-		require.EqualValues(b, ret, run.Retval)
-		ns, kns = append(ns, float64(d)/(repeat*tailCalls)), append(kns, float64(run.Duration)/tailCalls)
-	}
-	median := func(x []float64) float64 { slices.Sort(x); return x[len(x)/2] }
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(median(ns), "native-ns")
-	b.ReportMetric(median(kns), "kernel-ns")
+	beside(b, tailCaller(b), "self", 2000, tailCalls, func(int) []byte { return make([]byte, 64) })
 }
 
 //go:generate go run ../examples/internal/cc testdata/tails.c
@@ -130,7 +97,7 @@ func TestTailCalls(t *testing.T) {
 // TestTailCallsBesideWriters changes the prog array under running programs: each of their tail calls leads to one of the programs
 // that were in it.
 func TestTailCallsBesideWriters(t *testing.T) {
-	oc, _ := tailCaller(t)
+	oc := tailCaller(t)
 	other, err := object.Parse("prog xdp\nname other\n\tr0 = 9\n\texit\n", object.Options{})
 	require.NoError(t, err)
 	oc.Programs["other"] = other
