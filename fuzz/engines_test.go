@@ -77,9 +77,6 @@ func TestEnginesCorpus(t *testing.T) {
 		if slices.ContainsFunc(p.Insns, func(i isa.Insn) bool { return i.Op == isa.Call && i.Imm == linux.HelperSpinLock }) {
 			continue // what is random in a map may be a lock that is held
 		}
-		if slices.ContainsFunc(p.Maps, func(m *object.Map) bool { return m.KeySize < 4 }) {
-			continue
-		}
 		err = e.Compare(proof, 1, 2, &tally)
 		var d *fuzz.Disparity
 		switch {
@@ -96,4 +93,33 @@ func TestEnginesCorpus(t *testing.T) {
 	}
 	t.Logf("%+v, %d trapped in the interpreter, %d could not be run", tally, traps, cannot)
 	require.Greater(t, tally.Runs, 1000)
+}
+
+// TestEnginesExamples runs the programs of the examples and of the benchmarks in both engines.
+func TestEnginesExamples(t *testing.T) {
+	e, err := fuzz.NewEngines()
+	require.NoError(t, err)
+	defer func() { e.Close() }()
+	var tally fuzz.Tally
+	for _, pattern := range []string{"../examples/*/*.o", "../bench/*.o"} {
+		paths, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, paths, pattern)
+		for _, path := range paths {
+			c, err := object.Load(path, object.Options{CPUs: fuzz.CPUs()})
+			require.NoError(t, err)
+			for name, p := range c.Programs {
+				proof, err := verifier.Verify(p, verifier.Options{})
+				if err != nil {
+					t.Logf("%s: %s is not accepted: %v", path, name, err)
+					continue
+				}
+				if err := e.Compare(proof, 1, 300, &tally); err != nil {
+					t.Errorf("%s: %s: %v", path, name, err)
+				}
+			}
+		}
+	}
+	t.Logf("%+v", tally)
+	require.Zero(t, tally.Missing+tally.Budget)
 }

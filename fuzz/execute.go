@@ -139,11 +139,7 @@ func (x *execution) newMap(m *object.Map) error {
 		return err
 	}
 	x.maps = append(x.maps, mp)
-	switch linux.MapType(m.Type) {
-	case linux.MapTypeRingBuf, linux.MapTypeProgArray, linux.MapTypePerfEventArray, linux.MapTypeQueue:
-		return nil
-	}
-	if m.Frozen {
+	if linux.MapType(m.Type) == linux.MapTypeQueue || m.Frozen {
 		return nil
 	}
 	for n := range min(m.MaxEntries, 8) {
@@ -151,7 +147,7 @@ func (x *execution) newMap(m *object.Map) error {
 			continue
 		}
 		key := make([]byte, m.KeySize)
-		binary.LittleEndian.PutUint32(key, n)
+		copy(key, binary.LittleEndian.AppendUint32(nil, n))
 		value := make([]byte, mp.ValueBytes())
 		if m.Inner != nil {
 			in, err := maps.New(x.w.space, spec(m.Inner), 1)
@@ -163,9 +159,8 @@ func (x *execution) newMap(m *object.Map) error {
 		} else {
 			x.random(value)
 		}
-		if err := mp.Put(key, value, 0); err != nil {
-			return err
-		}
+		// Some types of maps take no bytes: sockets, programs, descriptors of devices. They stay empty.
+		_ = mp.Put(key, value, 0)
 	}
 	return nil
 }
@@ -177,7 +172,9 @@ func spec(m *object.Map) *maps.Spec {
 	s := &maps.Spec{Name: m.Name, Type: maps.Type(m.Type), KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.MaxEntries,
 		Flags: m.Flags, Extra: m.Extra, Inner: spec(m.Inner), Freeze: m.Frozen}
 	for _, kv := range m.Contents {
-		s.Contents = append(s.Contents, maps.KV{Key: kv.Key, Value: kv.Value})
+		if kv.Value != nil { // neither a map nor a program
+			s.Contents = append(s.Contents, maps.KV{Key: kv.Key, Value: kv.Value})
+		}
 	}
 	return s
 }

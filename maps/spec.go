@@ -65,8 +65,14 @@ func New(space *memory.Space, s *Spec, cpus int) (Map, error) {
 		return nil, refuse(memoryErrno(err), "%v map %q", s.Type, s.Name)
 	}
 	c.owned = append(c.owned, c.addr)
-	for _, kv := range s.Contents {
-		if err := m.put(kv.Key, kv.Value, Any); err != nil {
+	for i, kv := range s.Contents {
+		err := error(nil)
+		if len(kv.Key) != int(s.KeySize) || len(kv.Value) != m.ValueBytes() {
+			err = refuse(EINVAL, "map %q: element %d has a key of %d bytes and a value of %d", s.Name, i, len(kv.Key), len(kv.Value))
+		} else {
+			err = m.put(kv.Key, kv.Value, Any)
+		}
+		if err != nil {
 			m.Close()
 			return nil, err
 		}
