@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/jit"
@@ -17,6 +19,9 @@ import (
 // Engines are two Worlds that are alike to the byte: programs run in the interpreter in one, and as native code in the
 // other.
 type Engines struct {
+	// Types are the kernel's, of which programs may call functions; nil: they call none.
+	Types *btf.Spec
+
 	worlds [2]*World
 	stale  bool // they are no longer alike
 }
@@ -95,11 +100,11 @@ func (e *Engines) Compare(proof *verifier.Proof, seed uint64, runs int, t *Tally
 		}
 		w.run.Type, w.run.AttachType = linux.ProgType(p.Type), linux.AttachType(p.AttachType)
 	}
-	m, err := interp.New(p, interp.Options{Space: e.worlds[0].space, Maps: x[0].maps, Budget: runBudget})
+	m, err := interp.New(p, interp.Options{Space: e.worlds[0].space, Maps: x[0].maps, Budget: runBudget, Kfunc: e.kfunc})
 	if err != nil {
 		return err
 	}
-	n, err := jit.Compile(proof, jit.Options{Space: e.worlds[1].space, Maps: x[1].maps})
+	n, err := jit.Compile(proof, jit.Options{Space: e.worlds[1].space, Maps: x[1].maps, Kfunc: e.kfunc})
 	if err != nil {
 		return err
 	}
@@ -140,6 +145,18 @@ func (e *Engines) Compare(proof *verifier.Proof, seed uint64, runs int, t *Tally
 	}
 	e.stale = false
 	return nil
+}
+
+// kfunc is the kernel function with an id; nil if it is not simulated.
+func (e *Engines) kfunc(id int32, module int16) helpers.Func {
+	if e.Types == nil || module != 0 {
+		return nil
+	}
+	t, err := e.Types.TypeByID(btf.TypeID(id))
+	if err != nil {
+		return nil
+	}
+	return helpers.Kfunc(t.TypeName())
 }
 
 // differ is the first address at which the Worlds differ, but for the stack, of which they clear as much as they must; 0

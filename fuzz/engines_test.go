@@ -60,17 +60,20 @@ func TestEnginesCorpus(t *testing.T) {
 	if err != nil {
 		t.Skipf("no corpus (set SKEP_SHARED to the folder with the data): %v", err)
 	}
+	kernel, err := set.Kernel("")
+	require.NoError(t, err)
 	e, err := fuzz.NewEngines()
 	require.NoError(t, err)
+	e.Types = kernel.BTF.Spec
 	defer func() { e.Close() }()
 	var tally fuzz.Tally
 	traps, cannot := 0, 0
 	for _, c := range set.Cases {
-		p, err := c.Program()
+		p, err := c.ProgramFor(kernel)
 		if err != nil {
 			continue
 		}
-		proof, err := verifier.Verify(p, verifier.Options{})
+		proof, err := verifier.Verify(p, verifier.Options{KernelBTF: kernel.BTF, CPUs: 2})
 		if err != nil {
 			continue
 		}

@@ -200,6 +200,15 @@ func (x *execution) input() error {
 		}
 		x.random(b)
 		return x.w.run.SetContext(b)
+	case linux.ProgTypeTracing, linux.ProgTypeLSM, linux.ProgTypeStructOps, linux.ProgTypeRawTracepoint:
+		b := make([]byte, 128) // arguments: numbers, or pointers to what there is nothing at
+		x.random(b)
+		for i := 0; i < len(b); i += 8 {
+			if x.s.percent(70) {
+				b[i+7] |= 0x80
+			}
+		}
+		return x.w.run.SetContext(b)
 	}
 	data := make([]byte, 14+x.s.n(pick(x.s, 8, 64, 200, 1400)))
 	x.random(data)

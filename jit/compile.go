@@ -280,6 +280,9 @@ func (c *compiler) function1(f *function, depth0 int, mainTail layout.Label) err
 	if f.main {
 		b.clear(depth0)
 		bld.Bind(mainTail)
+		if !c.dead(f.start, isa.R0) {
+			b.constant(isa.R0, 0) // a function of type void may end without having set it
+		}
 	}
 	b.enter(f)
 	for pc := f.start; pc < f.end; {
