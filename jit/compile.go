@@ -147,7 +147,6 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 	c.findFunctions()
 	c.findLoops()
 	c.flow()
-	c.lives()
 	t := &c.th
 	for _, l := range []*layout.Label{&t.start, &t.invoke, &t.resume, &t.resumeAll, &t.all, &t.done} {
 		*l = bld.Label()
@@ -162,6 +161,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 	c.mark(-1, 0, Entry)
 	b.thunks(t)
 	c.hashStubs()
+	c.lives()
 	depth0 := 0
 	if d := proof.Cost.StackDepth; len(d) > 0 {
 		depth0 = (d[0] + 15) &^ 15 // what clears goes by 16

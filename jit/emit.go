@@ -15,10 +15,16 @@ func operandOf(i *isa.Insn) operand { return operand{reg: i.Src, isReg: i.SrcReg
 
 // emit writes the instruction at pc, perhaps with some that follow, and tells how many slots that were.
 func (c *compiler) emit(pc int) (int, error) {
+	i := &c.insns[pc]
+	if c.unused(pc) {
+		if i.Op == isa.LdImm64 {
+			return 2, nil
+		}
+		return 1, nil
+	}
 	if n := c.fused(pc); n > 0 {
 		return n, nil
 	}
-	i := &c.insns[pc]
 	b, width := c.b, int(i.Size)
 	switch op := i.Op; op {
 	case isa.Div, isa.Mod, isa.SDiv, isa.SMod:

@@ -127,14 +127,27 @@ func (c *compiler) random() {
 	c.b.alu(isa.Rsh, 8, isa.R0, operand{imm: 32})
 }
 
+// lookedUp is the map that a call looks up in place; nil if it is not that.
+func (c *compiler) lookedUp(pc int) maps.Map {
+	i, index := &c.insns[pc], c.proof.MapArg(pc)
+	if i.Op != isa.Call || i.Imm != linux.HelperMapLookupElem || c.opts.Helper != nil || index < 0 || index >= len(c.opts.Maps) {
+		return nil
+	}
+	switch m := c.opts.Maps[index].(type) {
+	case *maps.ArrayMap, *maps.MapArray:
+		return m
+	case *maps.HashMap:
+		if _, ok := c.stubs[index]; ok {
+			return m
+		}
+	}
+	return nil
+}
+
 // lookup emits the lookup in a map that is known.
 func (c *compiler) lookup(pc int) int {
-	index := c.proof.MapArg(pc)
-	if index < 0 || index >= len(c.opts.Maps) || c.opts.Maps[index] == nil {
-		return 0
-	}
 	var write func(miss layout.Label)
-	switch m := c.opts.Maps[index].(type) {
+	switch m := c.lookedUp(pc).(type) {
 	case *maps.ArrayMap:
 		l := m.Layout()
 		write = func(miss layout.Label) { c.b.lookup(&l, miss) }
@@ -146,10 +159,7 @@ func (c *compiler) lookup(pc int) int {
 			c.b.branch(isa.Jeq, 8, isa.R0, operand{}, false, miss)
 		}
 	case *maps.HashMap:
-		stub, ok := c.stubs[index]
-		if !ok {
-			return 0
-		}
+		stub := c.stubs[c.proof.MapArg(pc)]
 		write = func(miss layout.Label) { c.b.callStub(stub, miss) }
 	default:
 		return 0

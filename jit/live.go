@@ -1,6 +1,9 @@
 package jit
 
-import "github.com/skepbpf/skep/isa"
+import (
+	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/verifier"
+)
 
 // lives finds, for each instruction, the registers that somebody may read from it on before they are written: what others hold
 // need not be computed. The low halves count like the whole.
@@ -26,7 +29,7 @@ func (c *compiler) lives() {
 			case op == isa.LdImm64:
 				out = in[pc+2]
 			}
-			reads, writes := c.effect(i)
+			reads, writes := c.effect(pc)
 			if s := out&^writes | reads; s != in[pc] {
 				in[pc] = s
 				changed = true
@@ -36,7 +39,8 @@ func (c *compiler) lives() {
 }
 
 // effect is what an instruction reads and writes: it reads no more, and writes no less.
-func (c *compiler) effect(i *isa.Insn) (reads, writes regSet) {
+func (c *compiler) effect(pc int) (reads, writes regSet) {
+	i := &c.insns[pc]
 	dst, src := regSet(1)<<i.Dst, regSet(1)<<i.Src
 	const args = regSet(1<<isa.R1 | 1<<isa.R2 | 1<<isa.R3 | 1<<isa.R4 | 1<<isa.R5)
 	if !i.SrcReg && (i.Op.IsALU() || i.Op.IsCond()) {
@@ -65,6 +69,8 @@ func (c *compiler) effect(i *isa.Insn) (reads, writes regSet) {
 		return 1 << isa.R6, callerSaved
 	case op == isa.LdInd:
 		return src | 1<<isa.R6, callerSaved
+	case op == isa.Call && c.lookedUp(pc) != nil:
+		return 1 << isa.R2, callerSaved
 	case op == isa.Call:
 		return args & (1<<(c.arguments(i.Imm)+1) - 1), callerSaved
 	case op == isa.CallSub, op == isa.CallKfn:
@@ -75,6 +81,19 @@ func (c *compiler) effect(i *isa.Insn) (reads, writes regSet) {
 		return 0, 0
 	}
 	return allRegs, 0
+}
+
+// unused tells that an instruction does nothing but compute what nobody reads, such as the address of a map that is looked up
+// in place.
+func (c *compiler) unused(pc int) bool {
+	i := &c.insns[pc]
+	switch op := i.Op; {
+	case op == isa.LdImm64:
+		return c.dead(pc+2, i.Dst)
+	case op.IsALU(), (op == isa.Load || op == isa.LoadSX) && c.facts[pc]&verifier.ForeignBase == 0:
+		return c.dead(pc+1, i.Dst)
+	}
+	return false
 }
 
 // dead tells that nobody reads a register from pc on.
