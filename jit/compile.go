@@ -3,6 +3,7 @@ package jit
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/isa"
@@ -20,6 +21,7 @@ type compiler struct {
 	proof *verifier.Proof
 	opts  *Options
 	b     backend
+	host  backend // the host's; nil until it is needed
 
 	facts   []verifier.Fact
 	liveAt  []regSet
@@ -43,11 +45,13 @@ type compiler struct {
 	flags int // the last instruction whose result the flags tell of, if the backend has such
 }
 
-// coldCode is what is seldom executed, and written after the function.
+// coldCode is what is seldom executed, and written after the function: what write writes, or if that is nil an exit.
 type coldCode struct {
 	at    layout.Label
 	pc    int // the instruction that it belongs to
 	write func()
+	site  int
+	thunk layout.Label
 }
 
 // A need is a set of what programs want of a run beyond a stack.
@@ -89,7 +93,7 @@ type site struct {
 
 // code is what a compiler makes: relocatable, and the same for the same input.
 type code struct {
-	text  []byte
+	size  int
 	sites []site
 	needs need
 
@@ -123,12 +127,19 @@ func (c *code) relocate(base uintptr) {
 // errUnsupported is what a backend cannot do.
 var errUnsupported = errors.New("jit: an instruction has no native form")
 
-// compile makes the code.
-func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *code, err error) {
+// forget lets go of the program that was compiled, and keeps the memory.
+func (c *compiler) forget() {
+	c.proof, c.prog, c.insns, c.opts, c.b, c.fn = nil, nil, nil, nil, nil, nil
+	clear(c.sites[:cap(c.sites)])
+	clear(c.cold[:cap(c.cold)])
+}
+
+// compile makes the code. The bytes are the compiler's, and hold until it is used again.
+func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *code, text []byte, err error) {
 	c.proof, c.prog, c.opts, c.b = proof, proof.Program(), o, b
 	c.insns = c.prog.Insns
 	n := len(c.insns)
-	c.sites, c.cold, c.parts = nil, c.cold[:0], c.parts[:0]
+	c.sites, c.cold, c.parts = c.sites[:0], c.cold[:0], c.parts[:0]
 	c.facts = resize(c.facts, n+1)
 	c.arena, c.needs = false, 0
 	for _, m := range o.Maps {
@@ -171,15 +182,15 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 			continue
 		}
 		if err := c.function1(&c.funcs[k], depth0, mainTail); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	placed, err := bld.Place(b.encoding())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	at := func(l layout.Label) uintptr { return uintptr(placed.Offset(l)) }
-	out = &code{text: placed.Code, sites: c.sites, needs: c.needs, start: at(t.start), invoke: at(t.invoke), resume: at(t.resume),
+	out = &code{size: len(placed.Code), sites: slices.Clone(c.sites), needs: c.needs, start: at(t.start), invoke: at(t.invoke), resume: at(t.resume),
 		resumeAll: at(t.resumeAll), main: at(c.funcs[0].body), mainTail: at(mainTail), funcs: map[int]uintptr{}, depth0: depth0}
 	for k := range c.funcs {
 		if f := &c.funcs[k]; c.live(f.start) {
@@ -200,7 +211,7 @@ func (c *compiler) compile(proof *verifier.Proof, o *Options, b backend) (out *c
 		m.Start = placed.Offset(m.at)
 		out.parts = append(out.parts, m.Part)
 	}
-	return out, nil
+	return out, placed.Code, nil
 }
 
 // hashStubs writes the lookups of the hash tables that the program looks up keys in.
@@ -310,8 +321,13 @@ func (c *compiler) function1(f *function, depth0 int, mainTail layout.Label) err
 	b.leave(f, c.th.done)
 	for k := 0; k < len(c.cold); k++ {
 		c.mark(c.cold[k].pc, 1, "out of line")
-		bld.Bind(c.cold[k].at)
-		c.cold[k].write()
+		cold := &c.cold[k]
+		bld.Bind(cold.at)
+		if cold.write == nil {
+			b.exit(cold.site, cold.thunk)
+			continue
+		}
+		cold.write()
 	}
 	c.cold = c.cold[:0]
 	return nil

@@ -139,7 +139,7 @@ func (c *compiler) divide(pc int, i *isa.Insn) {
 // outOfLine has something written after the function, and gives its label.
 func (c *compiler) outOfLine(write func()) layout.Label {
 	l := c.b.builder().Label()
-	c.cold = append(c.cold, coldCode{l, c.pc, write})
+	c.cold = append(c.cold, coldCode{at: l, pc: c.pc, write: write})
 	return l
 }
 
@@ -224,8 +224,9 @@ func (c *compiler) leave(s site, thunk layout.Label) {
 
 // leaveCold emits a site out of line, which goes on at s.resume, and gives the label of the way there.
 func (c *compiler) leaveCold(s site, thunk layout.Label) layout.Label {
-	n := c.site(s)
-	return c.outOfLine(func() { c.b.exit(n, thunk) })
+	l := c.b.builder().Label()
+	c.cold = append(c.cold, coldCode{at: l, pc: c.pc, site: c.site(s), thunk: thunk})
+	return l
 }
 
 // imm64 is what an LdImm64 loads.

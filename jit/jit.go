@@ -102,41 +102,48 @@ func (p *Program) native() error {
 	if p.opts.Interpret {
 		return ErrInterpret
 	}
-	b := hostBackend()
-	if b == nil {
+	if hostBackend() == nil {
 		return fmt.Errorf("jit: no native code on %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
 	if err := p.space.Open(); err != nil {
 		return err
 	}
-	code, err := p.compile(b, false)
-	if err != nil {
-		return err
-	}
-	at, err := pages.place(code.text)
-	if err != nil {
-		return err
-	}
-	runtime.AddCleanup(p, pages.free, at)
-	code.relocate(at.addr)
-	p.code, p.base = code, at.addr
-	return nil
+	return p.compile(nil, func(code *code, text []byte) error {
+		at, err := pages.place(text)
+		if err != nil {
+			return err
+		}
+		runtime.AddCleanup(p, pages.free, at)
+		code.relocate(at.addr)
+		p.code, p.base = code, at.addr
+		return nil
+	})
 }
 
-// compile makes code with a backend; list says that it is to have parts. A panic is a bug here, and an error for the caller:
-// the program is as good in the interpreter.
-func (p *Program) compile(b backend, list bool) (code *code, err error) {
+// compile makes code and gives it to use, with its bytes, which use must not keep. A backend other than nil, which is the
+// host's, means that the code is to be listed. A panic is a bug here, and an error for the caller: the program is as good in the
+// interpreter.
+func (p *Program) compile(b backend, use func(code *code, text []byte) error) (err error) {
 	c := compilers.Get().(*compiler)
 	defer func() {
 		if r := recover(); r != nil {
-			code, err = nil, fmt.Errorf("jit: internal error: %v", r)
+			err = fmt.Errorf("jit: internal error: %v", r)
 			return // without the compiler, which may be in any state
 		}
-		c.proof, c.prog, c.insns, c.opts, c.b, c.fn, c.sites = nil, nil, nil, nil, nil, nil, nil
+		c.forget()
 		compilers.Put(c)
 	}()
-	c.list = list
-	return c.compile(p.proof, &p.opts, b)
+	if c.list = b != nil; !c.list {
+		if c.host == nil {
+			c.host = hostBackend()
+		}
+		b = c.host
+	}
+	code, text, err := c.compile(p.proof, &p.opts, b)
+	if err != nil {
+		return err
+	}
+	return use(code, text)
 }
 
 // newMachine makes the program for the interpreter.
@@ -183,7 +190,7 @@ func (p *Program) Size() int {
 	if p.code == nil {
 		return 0
 	}
-	return len(p.code.text)
+	return p.code.size
 }
 
 // Run runs the program with r1 = r.Ctx and returns r0. An error is an *interp.Trap.

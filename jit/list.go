@@ -1,6 +1,7 @@
 package jit
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -40,11 +41,15 @@ func (p *Program) List(arch string) (*Listing, error) {
 	if !slices.Contains(Archs(), arch) {
 		return nil, fmt.Errorf("jit: no native code for %q: there is %v", arch, Archs())
 	}
-	c, err := p.compile(backendOf(arch, true), true)
+	l := &Listing{Arch: arch}
+	err := p.compile(backendOf(arch, true), func(code *code, text []byte) error {
+		l.Code, l.Parts = bytes.Clone(text), code.parts
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Listing{Arch: arch, Code: c.text, Parts: c.parts}, nil
+	return l, nil
 }
 
 // mark notes that a part starts here, if somebody wants to know, and gives its number.

@@ -45,6 +45,8 @@ type Builder struct {
 	Sites []Site
 
 	labels []mark
+	starts []int32 // memory of Place
+	placed []byte
 }
 
 // A mark is where a label is bound: bytes of code and number of sites before it. The zero mark's sites are one less.
@@ -87,7 +89,7 @@ func (b *Builder) Align(n, most int) {
 // ErrUnbound is the error of a jump to a label that stands nowhere.
 var ErrUnbound = errors.New("layout: a label stands nowhere")
 
-// A Placed is code with its addresses fixed.
+// A Placed is code with its addresses fixed. It holds until the Builder is used again.
 type Placed struct {
 	Code   []byte
 	starts []int32 // bytes that sites took, before each
@@ -106,7 +108,10 @@ func (p *Placed) Offset(l Label) int {
 // Place chooses the forms of the sites and gives the code. Sites start short and grow until all reach: that ends, because
 // none shrinks, and gives the smallest code but for alignments.
 func (b *Builder) Place(e Encoding) (*Placed, error) {
-	starts := make([]int32, len(b.Sites)+1)
+	if n := len(b.Sites) + 1; cap(b.starts) < n {
+		b.starts = make([]int32, n+n/4)
+	}
+	starts := b.starts[:len(b.Sites)+1]
 	p := &Placed{starts: starts, labels: b.labels}
 	for i := range b.Sites {
 		s := &b.Sites[i]
@@ -132,7 +137,7 @@ func (b *Builder) Place(e Encoding) (*Placed, error) {
 			}
 		}
 	}
-	out := make([]byte, 0, len(b.Code)+int(starts[len(b.Sites)]))
+	out := b.placed[:0]
 	from := int32(0)
 	var err error
 	for i := range b.Sites {
@@ -148,6 +153,7 @@ func (b *Builder) Place(e Encoding) (*Placed, error) {
 		}
 	}
 	p.Code = append(out, b.Code[from:]...)
+	b.placed = p.Code
 	return p, nil
 }
 
