@@ -180,17 +180,12 @@ func (b *builder) newMachine(name string, p *object.Program) (*machine, error) {
 	return m, nil
 }
 
-// kfunc is the kernel function with an id in the kernel's types; nil if it is not simulated. Those of modules are not.
-func (b *builder) kfunc(id int32, module int16) helpers.Func {
-	types := b.opts.Types
-	if module != 0 || types == nil || types.Spec == nil {
+// kfunc is the kernel function with an id in the kernel's types; nil if it is not simulated.
+func (b *builder) kfunc(id int32, module int16) *helpers.KernelFunc {
+	if b.opts.Types == nil {
 		return nil
 	}
-	t, err := types.Spec.TypeByID(btf.TypeID(id))
-	if err != nil {
-		return nil
-	}
-	return helpers.Kfunc(t.TypeName())
+	return helpers.KfuncByID(b.opts.Types.Spec, id, module)
 }
 
 // fill writes a map's contents, now that all that they refer to can be made, and freezes it if it is to be.

@@ -148,15 +148,8 @@ func (e *Engines) Compare(proof *verifier.Proof, seed uint64, runs int, t *Tally
 }
 
 // kfunc is the kernel function with an id; nil if it is not simulated.
-func (e *Engines) kfunc(id int32, module int16) helpers.Func {
-	if e.Types == nil || module != 0 {
-		return nil
-	}
-	t, err := e.Types.TypeByID(btf.TypeID(id))
-	if err != nil {
-		return nil
-	}
-	return helpers.Kfunc(t.TypeName())
+func (e *Engines) kfunc(id int32, module int16) *helpers.KernelFunc {
+	return helpers.KfuncByID(e.Types, id, module)
 }
 
 // differ is the first address at which the Worlds differ, but for the stack, of which they clear as much as they must; 0

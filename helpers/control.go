@@ -26,8 +26,8 @@ var controlFamily = map[int32]Func{
 	58:  overrideReturn,
 }
 
-// maxLoops is how often bpf_loop may go round.
-const maxLoops = 8 << 20
+// MaxLoops is how often bpf_loop may go round.
+const MaxLoops = 8 << 20
 
 // loop is bpf_loop(count, callback, ctx, flags): the callback gets an index and ctx; it returns 0 to go on.
 func loop(c *Call) (uint64, error) {
@@ -35,7 +35,7 @@ func loop(c *Call) (uint64, error) {
 	if c.Args[3] != 0 {
 		return fail(maps.EINVAL)
 	}
-	if n > maxLoops {
+	if n > MaxLoops {
 		return fail(maps.E2BIG)
 	}
 	args := &c.Run.args

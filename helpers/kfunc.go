@@ -3,25 +3,46 @@ package helpers
 import (
 	"encoding/binary"
 
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/skepbpf/skep/maps"
 	"github.com/skepbpf/skep/memory"
 )
 
+// A KernelFunc is a kernel function that programs call by BTF, and that is simulated.
+type KernelFunc struct {
+	Name string
+	Call Func
+}
+
 // kfuncs are the kernel functions that are simulated, by name.
 var kfuncs = joinKfuncs(generalKfuncs, dynptrKfuncs, objectKfuncs)
 
-func joinKfuncs(families ...map[string]Func) map[string]Func {
-	out := map[string]Func{}
+func joinKfuncs(families ...map[string]Func) map[string]*KernelFunc {
+	out := map[string]*KernelFunc{}
 	for _, f := range families {
 		for name, call := range f {
-			out[name] = call
+			out[name] = &KernelFunc{name, call}
 		}
 	}
 	return out
 }
 
-// Kfunc returns the function behind a kernel function that programs call by BTF; nil if it is not simulated.
-func Kfunc(name string) Func { return kfuncs[name] }
+// Kfunc returns the kernel function with that name; nil if it is not simulated.
+func Kfunc(name string) *KernelFunc { return kfuncs[name] }
+
+// KfuncByID returns the kernel function with an id in a kernel's types, which may be nil; nil if it is not simulated, as those of
+// modules are not.
+func KfuncByID(types *btf.Spec, id int32, module int16) *KernelFunc {
+	if types == nil || module != 0 {
+		return nil
+	}
+	t, err := types.TypeByID(btf.TypeID(id))
+	if err != nil {
+		return nil
+	}
+	return kfuncs[t.TypeName()]
+}
 
 // generalKfuncs are those that belong to no family.
 var generalKfuncs = map[string]Func{
@@ -65,7 +86,7 @@ func iterNumNew(c *Call) (uint64, error) {
 	switch n := int64(end) - int64(start); {
 	case n < 0:
 		return fail(maps.EINVAL)
-	case n > maxLoops:
+	case n > MaxLoops:
 		return fail(maps.E2BIG)
 	}
 	binary.NativeEndian.PutUint32(it, uint32(start-1))

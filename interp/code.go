@@ -210,12 +210,14 @@ func (m *Machine) call(pc int, c code) code {
 	case isa.CallSub:
 		return c
 	case isa.CallKfn:
+		var k *helpers.KernelFunc
 		if m.opts.Kfunc != nil {
-			site.fn = m.opts.Kfunc(i.Imm, i.Off)
+			k = m.opts.Kfunc(i.Imm, i.Off)
 		}
-		if site.fn == nil {
+		if k == nil {
 			return m.trap(pc, fmt.Sprintf("no kernel function with BTF id %d", i.Imm))
 		}
+		site.fn = k.Call
 	default:
 		if m.opts.Helper != nil {
 			site.fn = m.opts.Helper(i.Imm)

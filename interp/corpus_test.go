@@ -52,7 +52,7 @@ func runCase(t *testing.T, c *corpus.Case, data []byte) (uint64, error) {
 			names[p.Insns[r.Insn].Imm] = r.Name
 		}
 	}
-	w, err := newWorld(t, p, interp.Options{Budget: 100 << 20, Kfunc: func(id int32, _ int16) helpers.Func {
+	w, err := newWorld(t, p, interp.Options{Budget: 100 << 20, Kfunc: func(id int32, _ int16) *helpers.KernelFunc {
 		return helpers.Kfunc(names[id])
 	}})
 	if err != nil {

@@ -96,11 +96,11 @@ func (o *opTester) call(isa.Op) {
 
 func (o *opTester) kfunc(isa.Op) {
 	p := &object.Program{Insns: []isa.Insn{slot(0x85, 0, 2, 3, 77), exit}}
-	m, err := interp.New(p, interp.Options{Space: o.space, Kfunc: func(id int32, module int16) helpers.Func {
+	m, err := interp.New(p, interp.Options{Space: o.space, Kfunc: func(id int32, module int16) *helpers.KernelFunc {
 		if id != 77 || module != 3 {
 			return nil
 		}
-		return func(c *helpers.Call) (uint64, error) { return c.Args[0] + c.Args[1], nil }
+		return &helpers.KernelFunc{Name: "add", Call: func(c *helpers.Call) (uint64, error) { return c.Args[0] + c.Args[1], nil }}
 	}})
 	if err != nil {
 		o.t.Fatal(err)

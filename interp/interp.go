@@ -38,7 +38,7 @@ type Options struct {
 
 	// Kfunc finds the function behind a call of a kernel function, by its BTF id and the index in fd_array. Nil, or
 	// a nil result: the call traps.
-	Kfunc func(id int32, module int16) helpers.Func
+	Kfunc func(id int32, module int16) *helpers.KernelFunc
 	// Helper finds helpers in place of those of package helpers, which answer where it returns nil; it may be nil.
 	Helper func(id int32) helpers.Func
 	// Variable finds the address of a kernel variable by its BTF id (an LdImm64 with PseudoBTFID); 0 if there is none.

@@ -15,13 +15,13 @@ import (
 
 // beside runs the program of a collection in native code and in the running kernel, in turn, so often a round, and reports the
 // medians of what one of the steps takes that a run has, in nanoseconds, and their ratio. The packet may change from round to round.
-func beside(b *testing.B, oc *object.Collection, name string, repeat uint32, steps float64, packet func(round int) []byte) {
+func beside(b *testing.B, oc *object.Collection, types *object.BTF, name string, repeat uint32, steps float64, packet func(round int) []byte) {
 	k, err := oracle.Open()
 	if err != nil {
 		b.Skip(err)
 	}
 	defer k.Close()
-	c, err := skep.LoadObject(oc, &skep.Options{Engine: skep.EngineJIT})
+	c, err := skep.LoadObject(oc, &skep.Options{Engine: skep.EngineJIT, VerifyOptions: skep.VerifyOptions{Types: types, Programs: []string{name}}})
 	require.NoError(b, err)
 	defer c.Close()
 	r, err := k.Load(oc.Programs[name], oracle.Options{NoLog: true, FreshMaps: true})

@@ -161,7 +161,11 @@ func (c *compiler) narrowAfter(pc int, s regSet) regSet {
 	case op == isa.Call:
 		s &^= callerSaved
 		s.set(isa.R0, c.opts.Helper == nil && (i.Imm == linux.HelperMapLookupElem || i.Imm == linux.HelperGetSmpProcessorId))
-	case op == isa.CallSub, op == isa.CallKfn:
+	case op == isa.CallKfn:
+		s &^= callerSaved
+		k := c.kfunc(pc)
+		s.set(isa.R0, k != nil && k.Name == numNext)
+	case op == isa.CallSub:
 		s &^= callerSaved
 	}
 	return s

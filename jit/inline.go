@@ -20,12 +20,15 @@ func (c *compiler) call(pc int, i *isa.Insn) (int, error) {
 	s, args := site{pc: int32(pc)}, 5
 	switch {
 	case i.Op == isa.CallKfn:
-		if c.opts.Kfunc != nil {
-			s.fn = c.opts.Kfunc(i.Imm, i.Off)
-		}
-		if s.fn == nil {
+		k := c.kfunc(pc)
+		if k == nil {
 			s.fn = missing(fmt.Errorf("no kernel function with BTF id %d", i.Imm))
+			break
 		}
+		if n := c.inlineKfunc(pc, k); n > 0 {
+			return n, nil
+		}
+		s.fn = k.Call
 	default:
 		if c.opts.Helper != nil {
 			s.fn = c.opts.Helper(i.Imm)
@@ -174,9 +177,7 @@ func (c *compiler) lookup(pc int) int {
 	n, zero := c.nullCheck(pc + 1)
 	if n > 0 {
 		to = zero
-		if zero == layout.Label(pc+2) { // "if r0 != 0 goto found": what follows is the way of those who find nothing
-			c.b.jump(layout.Label(c.insns[pc+1].Target(pc + 1)))
-		}
+		c.found(pc+1, zero)
 	}
 	c.b.builder().Bind(after)
 	return 1 + n

@@ -34,7 +34,7 @@ type Options struct {
 	MayGoto uint32
 
 	// Kfunc, Helper and Variable are as in interp.Options.
-	Kfunc    func(id int32, module int16) helpers.Func
+	Kfunc    func(id int32, module int16) *helpers.KernelFunc
 	Helper   func(id int32) helpers.Func
 	Variable func(id int32) uint64
 

@@ -73,7 +73,9 @@ func (c *compiler) effect(pc int) (reads, writes regSet) {
 		return 1 << isa.R2, callerSaved
 	case op == isa.Call:
 		return args & (1<<(c.arguments(i.Imm)+1) - 1), callerSaved
-	case op == isa.CallSub, op == isa.CallKfn:
+	case op == isa.CallKfn:
+		return args & (1<<(kfuncArguments(c.kfunc(pc))+1) - 1), callerSaved
+	case op == isa.CallSub:
 		return args, callerSaved
 	case op == isa.Exit:
 		return 1 << isa.R0, 0

@@ -62,7 +62,7 @@ func BenchmarkLookups(b *testing.B) {
 	for _, entries := range []int{16 << 10, 1 << 20} {
 		for _, size := range []int{4, 8, 16} {
 			b.Run(fmt.Sprintf("%d/%d", entries, size), func(b *testing.B) {
-				beside(b, lookups(b, size, entries), "hlookup", 500, hashLookups, func(round int) []byte {
+				beside(b, lookups(b, size, entries), nil, "hlookup", 500, hashLookups, func(round int) []byte {
 					// Where the sequence of keys begins: other keys in each round.
 					binary.LittleEndian.PutUint64(data[16:], uint64(round+1)*0x9e3779b97f4a7c15)
 					return data

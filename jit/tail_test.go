@@ -41,7 +41,7 @@ map table prog_array key=4 value=4 entries=2
 
 // BenchmarkTailCall calls, beside the kernel: see beside. The figures are of one tail call.
 func BenchmarkTailCall(b *testing.B) {
-	beside(b, tailCaller(b), "self", 2000, tailCalls, func(int) []byte { return make([]byte, 64) })
+	beside(b, tailCaller(b), nil, "self", 2000, tailCalls, func(int) []byte { return make([]byte, 64) })
 }
 
 //go:generate go run ../examples/internal/cc testdata/tails.c
