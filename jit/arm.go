@@ -400,6 +400,33 @@ func (b *arm) call(to layout.Label, frame bool) {
 	}
 }
 
+func (b *arm) loop(body layout.Label, frame bool, poll func()) {
+	const index, count, arg, size = 0, 8, 16, 32
+	r0, r1 := armHome[isa.R0], armHome[isa.R1]
+	b.AddI(arm64.Sub, 8, arm64.SP, arm64.SP, size)
+	b.Store(8, armHome[isa.R3], arm64.SP, arg)
+	b.Mov(4, tmp, r1)
+	b.Store(8, tmp, arm64.SP, count)
+	b.Store(8, arm64.Zero, arm64.SP, index)
+	next, done := b.Label(), b.Label()
+	b.Bind(next)
+	b.Load(8, r1, arm64.SP, index)
+	b.Load(8, tmp, arm64.SP, count)
+	b.RRR(arm64.Subs, 8, arm64.Zero, r1, tmp)
+	b.BIf(arm64.HS, done)
+	b.Load(8, armHome[isa.R2], arm64.SP, arg)
+	poll()
+	b.call(body, frame)
+	b.Load(8, tmp, arm64.SP, index)
+	b.AddI(arm64.Add, 8, tmp, tmp, 1)
+	b.Store(8, tmp, arm64.SP, index)
+	b.AddI(arm64.Subs, 8, arm64.Zero, r0, 0)
+	b.BIf(arm64.EQ, next)
+	b.Bind(done)
+	b.Load(8, r0, arm64.SP, index)
+	b.AddI(arm64.Add, 8, arm64.SP, arm64.SP, size)
+}
+
 func (b *arm) mayGoto(to layout.Label) {
 	b.Load(8, tmp, arm64.SP, b.slot)
 	b.AddI(arm64.Subs, 8, tmp, tmp, 1)

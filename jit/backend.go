@@ -73,6 +73,10 @@ type backend interface {
 	// count increments the counter whose address a field of the context has, and gives r0 the new value; if the address is 0
 	// it goes to what ask gives. It is false if there are no instructions for it.
 	count(off int32, ask func() layout.Label) bool
+	// loop calls a function, whose calls want the frame pointer moved or not, with r1 = 0, 1, … below the low half of r1 and r2 =
+	// r3, until it returns something else than 0; poll is to be called in each round, and keeps all registers. r0 is how
+	// often it was called.
+	loop(body layout.Label, frame bool, poll func())
 	// tailCall writes a tail call, of the program with the index in r3 and the context in r1, through the context's tails (see
 	// there); version is that of the prog array. It goes to slow, with r1 to r3 as they were, if it cannot be done so.
 	tailCall(version memory.Addr, slow layout.Label)

@@ -343,9 +343,14 @@ func (c *compiler) bind(pc int) {
 	if !c.heads[pc] {
 		return
 	}
-	resume := bld.Label()
+	c.poll(pc)
+}
+
+// poll emits the count of a round of a loop.
+func (c *compiler) poll(pc int) {
+	resume := c.b.builder().Label()
 	c.b.poll(pollCost, c.leaveCold(site{kind: sitePoll, pc: int32(pc), resume: resume}, c.th.all))
-	bld.Bind(resume)
+	c.b.builder().Bind(resume)
 }
 
 // pollCost is how many instructions a round of a loop counts for.

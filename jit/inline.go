@@ -71,6 +71,8 @@ func (c *compiler) inline(pc int, i *isa.Insn) int {
 	switch i.Imm {
 	case linux.HelperMapLookupElem:
 		return c.lookup(pc)
+	case linux.HelperLoop:
+		return c.loop(pc, i)
 	case linux.HelperTailCall:
 		if c.tailCall(pc) {
 			return 1
@@ -91,6 +93,35 @@ func (c *compiler) inline(pc int, i *isa.Insn) int {
 		return c.count(pc, i, ctxDraws, c.random)
 	}
 	return 0
+}
+
+// loop emits bpf_loop, if its callback is loaded shortly before it: calls of it one after the other. Whatever the callback is then,
+// another one, too many rounds or flags leave.
+func (c *compiler) loop(pc int, i *isa.Insn) int {
+	h := helpers.Lookup(i.Imm)
+	at := pc - 1
+	for ; at >= c.fn.start && at > pc-16; at-- {
+		if l := &c.insns[at]; l.Op == isa.LdImm64 && l.Dst == isa.R2 {
+			break
+		}
+	}
+	if h == nil || at < c.fn.start || c.insns[at].Op != isa.LdImm64 || c.insns[at].Src != isa.PseudoFunc {
+		return 0
+	}
+	f := &c.funcs[c.function(c.insns[at].Target(at))]
+	if !c.live(f.start) {
+		return 0
+	}
+	b := c.b
+	resume := b.builder().Label()
+	leave := c.leaveCold(site{pc: int32(pc), fn: h.Call, resume: resume}, c.th.call[4])
+	b.constant(isa.R0, helpers.FuncAddr(f.start))
+	b.branch(isa.Jne, 8, isa.R2, operand{reg: isa.R0, isReg: true}, false, leave)
+	b.branch(isa.Jne, 8, isa.R4, operand{}, false, leave)
+	b.branch(isa.Jgt, 4, isa.R1, operand{imm: helpers.MaxLoops}, false, leave)
+	b.loop(f.body, f.frame, func() { c.poll(pc) })
+	b.builder().Bind(resume)
+	return 1
 }
 
 // count emits a helper whose result then makes of the new value, in r0, of a counter of the Env that it increments. An Env

@@ -177,6 +177,30 @@ func (b *x86) call(to layout.Label, frame bool) {
 	b.ALURI(amd64.Sub, 4, x86Home[isa.R10], helpers.FrameStride)
 }
 
+func (b *x86) loop(body layout.Label, frame bool, poll func()) {
+	r0, r1, r2 := x86Home[isa.R0], x86Home[isa.R1], x86Home[isa.R2]
+	index, count, arg := amd64.At(amd64.RSP, 0), amd64.At(amd64.RSP, 8), amd64.At(amd64.RSP, 16)
+	b.Push(x86Home[isa.R3])
+	b.MovRR(4, r1, r1)
+	b.Push(r1)
+	b.ALURR(amd64.Xor, 4, r0, r0)
+	b.Push(r0)
+	next, done := b.Label(), b.Label()
+	b.Bind(next)
+	b.LoadZX(8, r1, index)
+	b.ALURM(amd64.Cmp, 8, r1, count)
+	b.Jcc(amd64.AE, done)
+	b.LoadZX(8, r2, arg)
+	poll()
+	b.call(body, frame)
+	b.ALUMI(amd64.Add, 8, index, 1)
+	b.TestRR(8, r0, r0)
+	b.Jcc(amd64.E, next)
+	b.Bind(done)
+	b.Pop(r0)
+	b.ALURI(amd64.Add, 8, amd64.RSP, 16)
+}
+
 func (b *x86) mayGoto(to layout.Label) {
 	b.ALUMI(amd64.Cmp, 8, amd64.At(amd64.RSP, 0), 0)
 	b.Jcc(amd64.E, to)
