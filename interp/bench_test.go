@@ -1,36 +1,29 @@
 package interp_test
 
 import (
+	"bytes"
 	"math"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/skepbpf/skep/bench"
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/object"
 )
 
-// benchmarks are the programs of the benchmark set, with what each returns in Linux on its packet the first time. They are XDP
-// programs in testdata/bench, compiled by clang 19 from the sources in the project's shared folder.
-var benchmarks = []struct {
-	name string
-	want uint32
-}{
-	{"empty", 0}, {"xorshift", 3590099179}, {"modpow", 2206735699}, {"sort", 647770404}, {"csum", 2143126875},
-	{"siphash", 3382249092}, {"steer", 62182113}, {"bytescan", 500}, {"firewall", 108}, {"calls", 2276667694},
-	{"bsearch", 875588429}, {"arraymap", 3481}, {"pktcount", 2}, {"hashmap", 0},
-}
-
-// loadBench gives a program of the set and its packet.
+// loadBench gives a program of the benchmark set and its packet.
 func loadBench(t testing.TB, name string) (*object.Program, []byte) {
 	t.Helper()
-	c, err := object.Load(filepath.Join("testdata", "bench", name+".bpf.o"), object.Options{})
+	raw, err := bench.Files.ReadFile(name + ".o")
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(filepath.Join("testdata", "bench", name+".pkt"))
+	c, err := object.LoadReader(bytes.NewReader(raw), object.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := bench.Files.ReadFile("packets/" + name + ".pkt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,9 +36,9 @@ func loadBench(t testing.TB, name string) (*object.Program, []byte) {
 
 // TestBench checks what the programs of the set return.
 func TestBench(t *testing.T) {
-	for _, b := range benchmarks {
-		t.Run(b.name, func(t *testing.T) {
-			p, data := loadBench(t, b.name)
+	for _, b := range bench.Programs {
+		t.Run(b.Name, func(t *testing.T) {
+			p, data := loadBench(t, b.Name)
 			w, err := newWorld(t, p, interp.Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -58,8 +51,8 @@ func TestBench(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if uint32(got) != b.want {
-				t.Errorf("returned %d, want %d", uint32(got), b.want)
+			if uint32(got) != b.First() {
+				t.Errorf("returned %d, want %d", uint32(got), b.First())
 			}
 			if n := testing.AllocsPerRun(20, func() {
 				if _, err := w.m.Run(w.run); err != nil {
@@ -72,42 +65,51 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// BenchmarkPrograms runs the set. Counting instructions is a run of its own, with Observe.
+// BenchmarkPrograms runs the set, with arguments of helpers checked and not: accesses to memory always are. Counting instructions is
+// a run of its own, with Observe.
 func BenchmarkPrograms(b *testing.B) {
-	for _, x := range benchmarks {
-		b.Run(x.name, func(b *testing.B) {
-			p, data := loadBench(b, x.name)
-			insns := 0
-			counting, err := newWorld(b, p, interp.Options{Observe: func(*interp.State) { insns++ }})
-			if err != nil {
-				b.Fatal(err)
+	for _, x := range bench.Programs {
+		p, data := loadBench(b, x.Name)
+		insns := 0
+		counting, err := newWorld(b, p, interp.Options{Observe: func(*interp.State) { insns++ }})
+		if err != nil {
+			b.Fatal(err)
+		}
+		counting.run.SetXDP(data, helpers.XDP{})
+		if _, err := counting.m.Run(counting.run); err != nil {
+			b.Fatal(err)
+		}
+		counting.close(b)
+		for _, unchecked := range []bool{false, true} {
+			name := x.Name + "/checked"
+			if unchecked {
+				name = x.Name + "/unchecked"
 			}
-			counting.run.SetXDP(data, helpers.XDP{})
-			if _, err := counting.m.Run(counting.run); err != nil {
-				b.Fatal(err)
-			}
-			counting.close(b)
-			w, err := newWorld(b, p, interp.Options{Unchecked: true})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer w.close(b)
-			w.run.SetXDP(data, helpers.XDP{})
-			b.ReportAllocs()
-			// Machines are noisy: the quickest batch says most.
-			batch := max(1, 10000/insns)
-			quickest := time.Duration(math.MaxInt64)
-			for b.Loop() {
-				start := time.Now()
-				for range batch {
-					if _, err := w.m.Run(w.run); err != nil {
-						b.Fatal(err)
-					}
-				}
-				quickest = min(quickest, time.Since(start))
-			}
-			b.ReportMetric(float64(quickest.Nanoseconds())/float64(batch), "min-ns/run")
-			b.ReportMetric(float64(quickest.Nanoseconds())/float64(batch*insns), "min-ns/insn")
-		})
+			b.Run(name, func(b *testing.B) { benchmarkProgram(b, p, data, insns, unchecked) })
+		}
 	}
+}
+
+func benchmarkProgram(b *testing.B, p *object.Program, data []byte, insns int, unchecked bool) {
+	w, err := newWorld(b, p, interp.Options{Unchecked: unchecked})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer w.close(b)
+	w.run.SetXDP(data, helpers.XDP{})
+	b.ReportAllocs()
+	// Machines are noisy: the quickest batch says most.
+	batch := max(1, 10000/insns)
+	quickest := time.Duration(math.MaxInt64)
+	for b.Loop() {
+		start := time.Now()
+		for range batch {
+			if _, err := w.m.Run(w.run); err != nil {
+				b.Fatal(err)
+			}
+		}
+		quickest = min(quickest, time.Since(start))
+	}
+	b.ReportMetric(float64(quickest.Nanoseconds())/float64(batch), "min-ns/run")
+	b.ReportMetric(float64(quickest.Nanoseconds())/float64(batch*insns), "min-ns/insn")
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skepbpf/skep/bench"
 	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/interp"
 	"github.com/skepbpf/skep/maps"
@@ -297,12 +298,12 @@ body:
 
 // TestObserve checks that observing changes nothing and sees every instruction.
 func TestObserve(t *testing.T) {
-	for _, b := range benchmarks {
-		p, data := loadBench(t, b.name)
+	for _, b := range bench.Programs {
+		p, data := loadBench(t, b.Name)
 		seen := 0
 		w, err := newWorld(t, p, interp.Options{Observe: func(s *interp.State) {
 			if s.Insn >= len(p.Insns) || s.Program != p {
-				t.Fatalf("%s: %+v", b.name, s)
+				t.Fatalf("%s: %+v", b.Name, s)
 			}
 			seen++
 		}})
@@ -310,8 +311,8 @@ func TestObserve(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.run.SetXDP(data, helpers.XDP{})
-		if r0, err := w.m.Run(w.run); err != nil || uint32(r0) != b.want || seen == 0 {
-			t.Errorf("%s: %d, %v, %d instructions", b.name, uint32(r0), err, seen)
+		if r0, err := w.m.Run(w.run); err != nil || uint32(r0) != b.First() || seen == 0 {
+			t.Errorf("%s: %d, %v, %d instructions", b.Name, uint32(r0), err, seen)
 		}
 		w.close(t)
 	}
