@@ -11,8 +11,8 @@ import (
 func (b *arm) tailCall(version memory.Addr, slow layout.Label) {
 	const entry, addr = arm64.Reg(12), arm64.Reg(13)
 	index := armHome[isa.R3]
-	same := func(x, y arm64.Reg) {
-		b.RRR(arm64.Subs, 4, arm64.Zero, x, y)
+	same := func(width int, x, y arm64.Reg) {
+		b.RRR(arm64.Subs, width, arm64.Zero, x, y)
 		b.BIf(arm64.NE, slow)
 	}
 	b.AddI(arm64.Add, 4, tmp, index, tailSalt(version))
@@ -22,13 +22,11 @@ func (b *arm) tailCall(version memory.Addr, slow layout.Label) {
 	b.AddI(arm64.Add, 8, entry, armCtx, uint32(ctxTails))
 	b.RRR(arm64.Add, 8, entry, entry, tmp)
 	b.Load(4, tmp, entry, tailIndex)
-	same(tmp, index)
+	same(4, tmp, index)
 	b.MovI(addr, uint64(version))
-	b.Load(4, tmp, entry, tailArray)
-	same(tmp, addr)
-	b.LoadX(4, false, tmp2, armBase, addr)
-	b.Load(4, tmp, entry, tailVersion)
-	same(tmp, tmp2)
+	b.LoadX(8, false, tmp2, armBase, addr)
+	b.Load(8, tmp, entry, tailVersion)
+	same(8, tmp, tmp2)
 	b.Load(4, tmp, entry, tailNeed)
 	b.Load(4, tmp2, armCtx, ctxLack)
 	b.RRR(arm64.Ands, 4, arm64.Zero, tmp, tmp2)

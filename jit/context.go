@@ -36,13 +36,15 @@ const numTails = 16
 
 // A tail is where a tail call has led: native code jumps there itself as long as the prog array stays what it is.
 type tail struct {
-	version uint32      // of the prog array, when its element was looked at
-	array   memory.Addr // where the version is
+	version uint64 // of the prog array, when its element was looked at
 	index   uint32
 	need    need
 	target  uintptr // main function of the program, after its stack was cleared
 	depth   uint64  // bytes of stack that it wants cleared, a multiple of 16
 }
+
+// A tail's size is 1 << tailShift.
+var _ = [1]struct{}{}[unsafe.Sizeof(tail{})-1<<tailShift]
 
 // tailOf is the number of the tail for an element of a prog array.
 func tailOf(array memory.Addr, index uint32) uint32 { return (index + tailSalt(array)) % numTails }
@@ -86,7 +88,6 @@ const (
 	ctxTails   = int32(unsafe.Offsetof(context{}.tails))
 
 	tailVersion = int32(unsafe.Offsetof(tail{}.version))
-	tailArray   = int32(unsafe.Offsetof(tail{}.array))
 	tailIndex   = int32(unsafe.Offsetof(tail{}.index))
 	tailNeed    = int32(unsafe.Offsetof(tail{}.need))
 	tailTarget  = int32(unsafe.Offsetof(tail{}.target))

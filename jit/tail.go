@@ -34,7 +34,7 @@ func (c *compiler) tailCall(pc int) bool {
 func (t *thread) tail(s *site, sp uintptr) error {
 	c, p, r := t.ctx, t.p, t.run
 	t.arguments()
-	version := uint32(0)
+	version := uint64(0)
 	if s.tail != nil {
 		_, v := s.tail.Version()
 		version = v.Load() // before the element
@@ -87,11 +87,11 @@ func (t *thread) tail(s *site, sp uintptr) error {
 }
 
 // remember notes where a tail call has led, for native code. The program stays as long as the note does.
-func (t *thread) remember(m *maps.Programs, version, index uint32, next *Program) {
+func (t *thread) remember(m *maps.Programs, version uint64, index uint32, next *Program) {
 	array, _ := m.Version()
 	n := tailOf(array, index)
 	t.tails[n] = next
-	t.ctx.tails[n] = tail{version: version, array: array, index: index, need: next.code.needs | needFrame0, target: next.code.mainTail,
+	t.ctx.tails[n] = tail{version: version, index: index, need: next.code.needs | needFrame0, target: next.code.mainTail,
 		depth: uint64(next.code.depth0)}
 }
 

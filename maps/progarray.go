@@ -23,21 +23,28 @@ type Programs struct {
 }
 
 func newPrograms(c *common) (impl, error) {
-	a, err := c.allocRaw(4, c.spec.Name+" (version)")
+	a, err := c.allocRaw(8, c.spec.Name+" (version)")
 	if err != nil {
 		return nil, err
 	}
-	return &Programs{common: c, progs: newRefs(c.spec.MaxEntries), version: a}, nil
+	m := &Programs{common: c, progs: newRefs(c.spec.MaxEntries), version: a}
+	m.changed()
+	return m, nil
 }
 
-// Version is where a count of changes is, 4 bytes: what native code has found out about elements holds until it changes. It
-// changes after the element.
-func (m *Programs) Version() (memory.Addr, *atomic.Uint32) { return m.version, m.space.Half(m.version) }
+// versions counts the changes of all prog arrays, so that no two have ever had the same version.
+var versions atomic.Uint64
+
+// Version is where the array's version is, 8 bytes: what native code has found out about elements holds until it changes, which
+// it does after the element. No version is ever used again, by no array.
+func (m *Programs) Version() (memory.Addr, *atomic.Uint64) { return m.version, m.space.Word(m.version) }
+
+func (m *Programs) changed() { m.space.Word(m.version).Store(versions.Add(1)) }
 
 // set puts a program, or nil, in its place, and gives what was there.
 func (m *Programs) set(index uint32, program any) any {
 	old := m.progs.swap(index, program)
-	m.space.Half(m.version).Add(1)
+	m.changed()
 	return old
 }
 
