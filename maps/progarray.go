@@ -32,14 +32,11 @@ func newPrograms(c *common) (impl, error) {
 	return m, nil
 }
 
-// versions counts the changes of all prog arrays, so that no two have ever had the same version.
-var versions atomic.Uint64
-
 // Version is where the array's version is, 8 bytes: what native code has found out about elements holds until it changes, which
-// it does after the element. No version is ever used again, by no array.
+// it does after the element. No version is ever used again in the Space, by no array.
 func (m *Programs) Version() (memory.Addr, *atomic.Uint64) { return m.version, m.space.Word(m.version) }
 
-func (m *Programs) changed() { m.space.Word(m.version).Store(versions.Add(1)) }
+func (m *Programs) changed() { m.space.Word(m.version).Store(m.space.Serial()) }
 
 // set puts a program, or nil, in its place, and gives what was there.
 func (m *Programs) set(index uint32, program any) any {

@@ -57,7 +57,12 @@ type Space struct {
 	heap heap
 
 	misaligned sync.Mutex // held for atomic operations that the host cannot do
+
+	serial atomic.Uint64
 }
+
+// Serial gives a number that it has not given before, from 1 on: for versions of what is in the Space.
+func (s *Space) Serial() uint64 { return s.serial.Add(1) }
 
 // sizes are tried in turn when no size is asked for.
 var sizes = [...]uint64{FullSize, 1 << 30, 256 << 20, 64 << 20, 16 << 20}
