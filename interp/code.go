@@ -223,8 +223,7 @@ func (m *Machine) call(pc int, c code) code {
 			site.fn = m.opts.Helper(i.Imm)
 		}
 		p := m.prog
-		const sleepable = 1 << 4 // BPF_F_SLEEPABLE
-		h, ok := helpers.ForCall(i.Imm, p.Type, p.AttachType, p.Flags&sleepable != 0)
+		h, ok := helpers.ForCall(i.Imm, p.Type, p.AttachType, p.Sleepable())
 		if site.fn == nil {
 			site.fn = h.Call
 		}

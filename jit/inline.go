@@ -52,7 +52,7 @@ func (c *compiler) call(pc int, i *isa.Insn) (int, error) {
 
 // arguments is how many arguments a helper takes.
 func (c *compiler) arguments(id int32) int {
-	p := helpers.ByID(id)
+	p := helpers.ForProg(id, c.prog.Type, c.prog.AttachType, c.prog.Sleepable())
 	if p == nil || c.opts.Helper != nil || id == linux.HelperTracePrintk {
 		return 5
 	}

@@ -49,6 +49,12 @@ type Program struct {
 	FuncRec, LineRec   uint32
 }
 
+// Sleepable tells that the program asks to be one that may sleep.
+func (p *Program) Sleepable() bool {
+	const sleepable = 1 << 4 // BPF_F_SLEEPABLE
+	return p.Flags&sleepable != 0
+}
+
 // A Map is what a program needs to know of a map, and what creates it.
 type Map struct {
 	Name       string
