@@ -19,18 +19,25 @@ var taskFamily = map[int32]Func{
 	158: currentTask,
 }
 
-func pidTGID(c *Call) (uint64, error) { return c.Run.PIDTGID(), nil }
+func pidTGID(c *Call) (uint64, error) { return c.Run.task().Words().PIDTGID, nil }
 
-// PIDTGID is what bpf_get_current_pid_tgid returns: it does not change during a run.
-func (r *Run) PIDTGID() uint64 {
-	t := r.task()
-	return uint64(t.TGID)<<32 | uint64(t.PID)
+func uidGID(c *Call) (uint64, error) { return c.Run.task().Words().UIDGID, nil }
+
+// TaskWords are what helpers return that ask about the current task, which does not change during a run.
+type TaskWords struct {
+	PIDTGID uint64 // bpf_get_current_pid_tgid
+	UIDGID  uint64 // bpf_get_current_uid_gid
+	Cgroup  uint64 // bpf_get_current_cgroup_id
+	Addr    uint64 // bpf_get_current_task, bpf_get_current_task_btf
 }
 
-func uidGID(c *Call) (uint64, error) {
-	t := c.Run.task()
-	return uint64(t.GID)<<32 | uint64(t.UID), nil
+// Words are those of the task.
+func (t *Task) Words() TaskWords {
+	return TaskWords{uint64(t.TGID)<<32 | uint64(t.PID), uint64(t.GID)<<32 | uint64(t.UID), t.CgroupID, t.Addr}
 }
+
+// Current is the current task of the run.
+func (r *Run) Current() *Task { return r.task() }
 
 // comm is bpf_get_current_comm(buf, size): the name, cut to fit, the rest of buf zero.
 func comm(c *Call) (uint64, error) {
@@ -47,9 +54,9 @@ func comm(c *Call) (uint64, error) {
 // classID is the class of the net_cls cgroup, which there is none of.
 func classID(*Call) (uint64, error) { return 0, nil }
 
-func currentTask(c *Call) (uint64, error) { return c.Run.task().Addr, nil }
+func currentTask(c *Call) (uint64, error) { return c.Run.task().Words().Addr, nil }
 
-func cgroupID(c *Call) (uint64, error) { return c.Run.task().CgroupID, nil }
+func cgroupID(c *Call) (uint64, error) { return c.Run.task().Words().Cgroup, nil }
 
 // ancestorCgroupID is the id of the cgroup above at a level, the root being 0; 0 if the task is not that deep.
 func ancestorCgroupID(c *Call) (uint64, error) {

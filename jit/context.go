@@ -3,6 +3,7 @@ package jit
 import (
 	"unsafe"
 
+	"github.com/skepbpf/skep/helpers"
 	"github.com/skepbpf/skep/memory"
 )
 
@@ -16,12 +17,12 @@ type context struct {
 	sp     uintptr    // native stack pointer, while native code is not running
 	goSP   uintptr    // Go's stack pointer and frame pointer, while it is
 	goFP   uintptr
-	goLR   uintptr // arm64: return address
-	polls  int64   // what is left until native code has to come back; see site
-	site   int64   // why native code came back: index of a site, or siteDone
-	cpu    uint64  // of the run
-	task   uint64  // what bpf_get_current_pid_tgid gives, if code needs it
-	ticks  uintptr // the counters of the Env, if code needs them; see helpers.Env.Counters
+	goLR   uintptr           // arm64: return address
+	polls  int64             // what is left until native code has to come back; see site
+	site   int64             // why native code came back: index of a site, or siteDone
+	cpu    uint64            // of the run
+	task   helpers.TaskWords // of the current task, if code needs them
+	ticks  uintptr           // the counters of the Env, if code needs them; see helpers.Env.Counters
 	draws  uintptr
 
 	cleared uint64  // bytes of frame 0 that this run has cleared, from its top
@@ -67,19 +68,22 @@ const siteDone = -1
 
 // Offsets of the fields, for backends.
 const (
-	ctxRegs   = int32(unsafe.Offsetof(context{}.regs))
-	ctxTarget = int32(unsafe.Offsetof(context{}.target))
-	ctxBase   = int32(unsafe.Offsetof(context{}.base))
-	ctxSP     = int32(unsafe.Offsetof(context{}.sp))
-	ctxGoSP   = int32(unsafe.Offsetof(context{}.goSP))
-	ctxGoFP   = int32(unsafe.Offsetof(context{}.goFP))
-	ctxGoLR   = int32(unsafe.Offsetof(context{}.goLR))
-	ctxPolls  = int32(unsafe.Offsetof(context{}.polls))
-	ctxSite   = int32(unsafe.Offsetof(context{}.site))
-	ctxCPU    = int32(unsafe.Offsetof(context{}.cpu))
-	ctxTask   = int32(unsafe.Offsetof(context{}.task))
-	ctxTicks  = int32(unsafe.Offsetof(context{}.ticks))
-	ctxDraws  = int32(unsafe.Offsetof(context{}.draws))
+	ctxRegs    = int32(unsafe.Offsetof(context{}.regs))
+	ctxTarget  = int32(unsafe.Offsetof(context{}.target))
+	ctxBase    = int32(unsafe.Offsetof(context{}.base))
+	ctxSP      = int32(unsafe.Offsetof(context{}.sp))
+	ctxGoSP    = int32(unsafe.Offsetof(context{}.goSP))
+	ctxGoFP    = int32(unsafe.Offsetof(context{}.goFP))
+	ctxGoLR    = int32(unsafe.Offsetof(context{}.goLR))
+	ctxPolls   = int32(unsafe.Offsetof(context{}.polls))
+	ctxSite    = int32(unsafe.Offsetof(context{}.site))
+	ctxCPU     = int32(unsafe.Offsetof(context{}.cpu))
+	ctxPIDTGID = int32(unsafe.Offsetof(context{}.task.PIDTGID))
+	ctxUIDGID  = int32(unsafe.Offsetof(context{}.task.UIDGID))
+	ctxCgroup  = int32(unsafe.Offsetof(context{}.task.Cgroup))
+	ctxTask    = int32(unsafe.Offsetof(context{}.task.Addr))
+	ctxTicks   = int32(unsafe.Offsetof(context{}.ticks))
+	ctxDraws   = int32(unsafe.Offsetof(context{}.draws))
 
 	ctxCleared = int32(unsafe.Offsetof(context{}.cleared))
 	ctxLack    = int32(unsafe.Offsetof(context{}.lack))

@@ -77,13 +77,6 @@ func (c *compiler) inline(pc int, i *isa.Insn) int {
 		if c.tailCall(pc) {
 			return 1
 		}
-	case linux.HelperGetSmpProcessorId:
-		c.b.field(ctxCPU)
-		return 1
-	case linux.HelperGetCurrentPidTgid:
-		c.needs |= needTask
-		c.b.field(ctxTask)
-		return 1
 	case linux.HelperKtimeGetNs:
 		return c.count(pc, i, ctxTicks, func() {
 			c.b.alu(isa.Mul, 8, isa.R0, operand{imm: int32(helpers.ClockTick)})
@@ -92,7 +85,25 @@ func (c *compiler) inline(pc int, i *isa.Insn) int {
 	case linux.HelperGetPrandomU32:
 		return c.count(pc, i, ctxDraws, c.random)
 	}
+	if f, ok := contextFields[i.Imm]; ok {
+		c.needs |= f.need
+		c.b.field(f.off)
+		return 1
+	}
 	return 0
+}
+
+// contextFields are the helpers that return a field of the context, with what that takes.
+var contextFields = map[int32]struct {
+	off  int32
+	need need
+}{
+	linux.HelperGetSmpProcessorId:  {ctxCPU, 0},
+	linux.HelperGetCurrentPidTgid:  {ctxPIDTGID, needTask},
+	linux.HelperGetCurrentUidGid:   {ctxUIDGID, needTask},
+	linux.HelperGetCurrentCGroupId: {ctxCgroup, needTask},
+	linux.HelperGetCurrentTask:     {ctxTask, needTask},
+	linux.HelperGetCurrentTaskBtf:  {ctxTask, needTask},
 }
 
 // loop emits bpf_loop, if its callback is loaded shortly before it: calls of it one after the other. Whatever the callback is then,

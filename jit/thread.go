@@ -109,7 +109,7 @@ func (t *thread) start(p *Program, r *helpers.Run, args *[5]uint64, insn int) (u
 // provide writes to the context what native code needs of the Run.
 func (t *thread) provide(n need) {
 	if n&needTask != 0 {
-		t.ctx.task = t.run.PIDTGID()
+		t.ctx.task = t.run.Current().Words()
 	}
 	if n&needCounters != 0 {
 		t.ctx.ticks, t.ctx.draws = t.run.Env.Counters()
