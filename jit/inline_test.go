@@ -30,7 +30,9 @@ func TestEnvInPlace(t *testing.T) {
 		"deterministic": func() *helpers.Env { return &helpers.Env{} },
 		"clock":         func() *helpers.Env { return &helpers.Env{Now: func() time.Duration { return 5 }} },
 		"random":        func() *helpers.Env { return &helpers.Env{Random: func() uint32 { return 0xdeadbeef }} },
-		"task":          func() *helpers.Env { return &helpers.Env{Task: &helpers.Task{PID: 7, TGID: 1 << 31, UID: 1000, GID: 1<<32 - 2, Addr: 0xffff_8880_1234_0000}} },
+		"task": func() *helpers.Env {
+			return &helpers.Env{Task: &helpers.Task{PID: 7, TGID: 1 << 31, UID: 1000, GID: 1<<32 - 2, Addr: 0xffff_8880_1234_0000}}
+		},
 	} {
 		e := b.engines(t, linux.ProgTypeKprobe, mixed(50, linux.HelperKtimeGetNs, linux.HelperGetPrandomU32,
 			linux.HelperGetCurrentPidTgid, linux.HelperKtimeGetBootNs, linux.HelperGetSmpProcessorId, linux.HelperGetCurrentUidGid,
