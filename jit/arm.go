@@ -308,9 +308,8 @@ func (b *arm) load(size int, signed bool, dst, base isa.Reg, disp int32) {
 	b.LoadX(size, signed, armHome[dst], armBase, b.index(base, disp))
 }
 
-func (b *arm) canMemory() bool                                               { return false }
-func (b *arm) aluMemory(isa.Op, int, isa.Reg, isa.Reg, int32)                {}
-func (b *arm) branchMemory(isa.Op, int, isa.Reg, int32, int32, layout.Label) {}
+func (b *arm) canMemory() bool                                { return false }
+func (b *arm) aluMemory(isa.Op, int, isa.Reg, isa.Reg, int32) {}
 
 func (b *arm) loadSwapped(int, isa.Reg, isa.Reg, int32) bool { return false }
 

@@ -39,11 +39,9 @@ type backend interface {
 	load(size int, signed bool, dst, base isa.Reg, disp int32)
 	store(size int, base isa.Reg, disp int32, src isa.Reg)
 	storeImm(size int, base isa.Reg, disp int32, v int32)
-	// canMemory tells that there are aluMemory, which is alu with memory as its second operand, and branchMemory, which is
-	// branch with as many bytes of memory as its first.
+	// canMemory tells that there is aluMemory, which is alu with memory as its second operand.
 	canMemory() bool
 	aluMemory(op isa.Op, width int, dst, base isa.Reg, disp int32)
-	branchMemory(op isa.Op, size int, base isa.Reg, disp, v int32, to layout.Label)
 	// loadSwapped is a load with its bytes reversed; false if there is no instruction for it.
 	loadSwapped(size int, dst, base isa.Reg, disp int32) bool
 	// atomic is an atomic operation; false if it cannot be written with these registers. What slow gives is where those go

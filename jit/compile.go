@@ -285,7 +285,7 @@ func (c *compiler) function1(f *function, depth0 int, mainTail layout.Label) err
 	c.fn, c.flags = f, -1
 	b := c.b
 	bld := b.builder()
-	bld.Align(16, 15)
+	bld.Align(32, 31)
 	bld.Bind(f.body)
 	c.mark(f.start, 0, "prologue")
 	if f.main {

@@ -150,8 +150,3 @@ func (b *x86) aluMemory(op isa.Op, width int, dst, base isa.Reg, disp int32) {
 	}
 	b.ALURM(x86ALU[op], width, d, m)
 }
-
-func (b *x86) branchMemory(op isa.Op, size int, base isa.Reg, disp, v int32, to layout.Label) {
-	b.ALUMI(amd64.Cmp, size, x86Mem(base, disp), v)
-	b.Jcc(x86Cond[op], to)
-}
