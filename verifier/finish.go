@@ -15,7 +15,7 @@ func (w *walk) checkReturn() error { return w.checkReturnOf(isa.R0) }
 // checkReturnOf is checkReturn of another register, which bpf_throw returns.
 func (w *walk) checkReturnOf(n isa.Reg) error {
 	f := w.cur.frames[0]
-	ret := w.prog.Return
+	ret := w.prog.Returns(w.k)
 	own := (w.entry == 0 || w.in.Subprogs[w.entry].IsException) && !f.async // the program itself
 	if own && ret.Kind == linux.ReturnTarget {
 		r, free, err := w.targetReturn()

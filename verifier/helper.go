@@ -54,11 +54,11 @@ func (w *walk) callHelper(i *isa.Insn) error {
 		return w.refuse(einval, "call-locked", "function calls are not allowed while holding a lock")
 	}
 	name := linux.HelperName(id)
-	if id < 0 || name == "" && id != 0 {
-		return w.refuse(einval, "helper-unknown", "invalid func %s#%d", helperText(id), id)
+	if id < 0 || id != 0 && linux.HelperSince(id) > w.k.Version {
+		return w.refuse(einval, "helper-unknown", "invalid func unknown#%d", id)
 	}
 	if id == 0 {
-		return w.refuse(einval, "helper-type", "program of this type cannot use helper bpf_unspec#0")
+		return w.refuse(einval, "helper-type", w.noHelper(), "bpf_unspec", 0)
 	}
 	use := w.prog.Helper(w.k, id)
 	if (id == linux.HelperSetsockopt || id == linux.HelperGetsockopt) && w.prog.Type == linux.ProgTypeStructOps && w.in.AttachName == "release" {
@@ -77,7 +77,7 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	p := helpers.ForProg(id, w.p.Type, w.p.AttachType, w.in.Sleepable)
 	switch {
 	case use&linux.HelperAllowed == 0 || p == nil:
-		return w.refuse(einval, "helper-type", "program of this type cannot use helper %s#%d", name, id)
+		return w.refuse(einval, "helper-type", w.noHelper(), name, id)
 	case use&linux.HelperGPL != 0 && !w.in.GPL:
 		return w.refuse(einval, "helper-gpl", "cannot call GPL-restricted function from non-GPL compatible program")
 	case use&linux.HelperByTarget != 0:
@@ -156,13 +156,6 @@ func (w *walk) endEarly(r0 reg, dropPackets bool) error {
 	err := w.leave()
 	w.log.fresh = fresh
 	return err
-}
-
-func helperText(id int32) string {
-	if n := linux.HelperName(id); n != "" {
-		return n[len("bpf_"):]
-	}
-	return "unknown"
 }
 
 // dropPackets makes packet pointers numbers: the packet may have moved.

@@ -79,10 +79,33 @@ func old(k *linux.Kernel) bool {
 	return false
 }
 
+// wordings are texts of messages before they were changed, by the first release with the new one.
+var helperWording = linux.V(6, 12)
+
+// noHelper is how the kernel says that programs of the type may not call a helper.
+func (w *walk) noHelper() string {
+	if w.k.Version < helperWording {
+		return "unknown func %s#%d"
+	}
+	return "program of this type cannot use helper %s#%d"
+}
+
+// sleepers is how the kernel says which programs may sleep, "" for the newest words.
+func sleepers(k *linux.Kernel) string {
+	switch {
+	case k.Version < linux.V(6, 1):
+		return "Only fentry/fexit/fmod_ret and lsm programs can be sleepable"
+	case k.Version < linux.V(6, 12):
+		return "Only fentry/fexit/fmod_ret, lsm, and kprobe/uprobe programs can be sleepable"
+	}
+	return ""
+}
+
 // byVersion finds out, once, what the kernel does not know.
 func (w *walk) byVersion() {
 	k := w.k
 	w.prep = prepare.Options{KernelBTF: w.opts.KernelBTF, AllSymbols: w.opts.AllSymbols, Helper: w.mayCall, Unknown: w.unknownOpcode,
+		NoSleep: !k.MaySleep(linux.ProgType(w.p.Type)), Sleepers: sleepers(k),
 		NoArgTags: !k.Has(linux.FeatureGlobalFuncArgTags), NoKptrs: !k.Has(linux.FeatureKptrs), NoLocal: !k.Has(linux.FeatureLinkedLists)}
 	w.old = old(k)
 	w.spillIDs = k.Has(linux.FeatureSpillKeepsID)

@@ -36,6 +36,10 @@ type Options struct {
 	NoArgTags bool
 	// NoKptrs and NoLocal say that the kernel does not know pointers to objects in maps, or objects of programs' own types.
 	NoKptrs, NoLocal bool
+	// NoSleep says that programs of the type may not sleep, where the newest kernels let them.
+	NoSleep bool
+	// Sleepers is how the kernel says which programs may, "" for the newest kernels' words.
+	Sleepers string
 }
 
 // A Fault is a refusal.
