@@ -247,7 +247,8 @@ func (w *walk) collect(id uint32, l *linkedRegs) {
 			add(&f.regs[i], linkedReg{uint8(n), uint8(i), true})
 		}
 		for i := range f.stack {
-			if f.stack[i].isSpill() {
+			// Older kernels do not see those in narrow spills.
+			if s := &f.stack[i]; s.isSpill() && (!w.oldSpills || s.kind[0] == kindSpill) {
 				add(&f.stack[i].spill, linkedReg{uint8(n), uint8(i), false})
 			}
 		}

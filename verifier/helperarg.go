@@ -333,7 +333,7 @@ func (w *walk) helperMem(n isa.Reg, size int64, write, zeroOK bool, raw *rawMem)
 // constantKey finds out which element of an array is looked up, if the key on the stack is a constant.
 func (w *walk) constantKey(r *reg, c *call) error {
 	t := linux.MapType(c.m.Type)
-	if t != linux.MapTypeArray && t != linux.MapTypePerCPUArray || r.typ != ptrStack || !r.num.IsConst() {
+	if !w.k.Has(linux.FeatureArrayLookupNonNull) || t != linux.MapTypeArray && t != linux.MapTypePerCPUArray || r.typ != ptrStack || !r.num.IsConst() {
 		return nil
 	}
 	top := -int(r.off) - int(int64(r.num.Bits.Value)) - 1

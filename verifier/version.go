@@ -11,12 +11,21 @@ import (
 // This file implements what older kernels do not know. How they say so depends on when they look: at opcodes before the
 // walk, at other fields where the instruction is walked.
 
-// uninitReads is a version in which programs may read bytes of the stack that they have not written. It is the oldest one asked
-// that lets them: 6.1.192 does, 5.10.262 does not.
+// uninitReads is a version in which programs may read the stack below all that they have written. It is the oldest one asked
+// that lets them: 6.1.192 does, 5.10.262 does not, but lets them read bytes above that were not written.
 var uninitReads = linux.V(6, 1)
 
 // nullPropagation is the first version that learns from a comparison of two pointers that neither is NULL.
 var nullPropagation = linux.V(6, 2)
+
+// narrowFills is the oldest version asked that fills part of a spilled scalar as what it is.
+var narrowFills = linux.V(6, 12)
+
+// wholeSlots is the oldest version asked that counts the stack in slots of 8 bytes.
+var wholeSlots = linux.V(6, 1)
+
+// anyLoop is the oldest version asked that lets other instructions than jumps close a loop.
+var anyLoop = linux.V(6, 12)
 
 // A newInsn is an instruction that came with a feature.
 type newInsn struct {
@@ -106,8 +115,11 @@ func (w *walk) byVersion() {
 	k := w.k
 	w.prep = prepare.Options{KernelBTF: w.opts.KernelBTF, AllSymbols: w.opts.AllSymbols, Helper: w.mayCall, Unknown: w.unknownOpcode,
 		NoSleep: !k.MaySleep(linux.ProgType(w.p.Type)), Sleepers: sleepers(k),
-		NoArgTags: !k.Has(linux.FeatureGlobalFuncArgTags), NoKptrs: !k.Has(linux.FeatureKptrs), NoLocal: !k.Has(linux.FeatureLinkedLists)}
+		Straight: k.Version < anyLoop, Halves: k.Version < linux.V(6, 1),
+		NoFastcalls: !k.Has(linux.FeatureFastCall),
+		NoArgTags:   !k.Has(linux.FeatureGlobalFuncArgTags), NoKptrs: !k.Has(linux.FeatureKptrs), NoLocal: !k.Has(linux.FeatureLinkedLists)}
 	w.old = old(k)
 	w.spillIDs = k.Has(linux.FeatureSpillKeepsID)
+	w.oldSpills = k.Version < narrowFills
 	w.strictStack = k.Version < uninitReads
 }

@@ -45,9 +45,10 @@ type walk struct {
 	tmp    [2]reg // scratch: a reg whose address is taken would be allocated
 	old    bool   // the kernel does not know all instructions
 
-	spillIDs    bool // spilled scalars keep their ids
+	spillIDs    bool // spilled scalars get ids
+	oldSpills   bool // spilled scalars are filled by as many bytes only
 	prep        prepare.Options
-	strictStack bool // bytes of the stack that were not written may not be read
+	strictStack bool // the stack may not be read below what was written
 
 	strict bool  // BPF_F_STRICT_ALIGNMENT
 	freq   bool  // BPF_F_TEST_STATE_FREQ
