@@ -174,7 +174,9 @@ func (w *walk) callSub(i *isa.Insn) error {
 	}
 	w.line("Func#%d ('%s') is global and assumed valid.", sub, s.Name)
 	if s.ChangesPacket {
-		w.dropPackets()
+		if w.k.Version >= packetEffects {
+			w.dropPackets()
+		}
 	}
 	w.subs[sub].called = true
 	w.clobber()
@@ -217,6 +219,9 @@ func (w *walk) callStatic(sub int) error {
 // exit walks the end of a function.
 func (w *walk) exit() (done bool, err error) {
 	nested := len(w.cur.frames) > 1
+	if w.cur.locks > 0 && !w.k.Has(linux.FeatureCallUnderLock) {
+		return false, w.refuse(einval, "lock-held", "bpf_spin_unlock is missing")
+	}
 	if err := w.leaks(!nested, "BPF_EXIT instruction in main prog"); err != nil {
 		return false, err
 	}

@@ -104,6 +104,13 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	if err := w.recordMap(&c); err != nil {
 		return err
 	}
+	if id == linux.HelperForEachMapElem && w.k.Version < oneMap {
+		at := &w.at[w.pc]
+		if at.forEach != nil && at.forEach != c.m {
+			return w.refuse(einval, "for-each-maps", "tail_call abusing map_ptr")
+		}
+		at.forEach = c.m
+	}
 	for b := int64(0); b < c.raw.size; b++ {
 		a := access{base: c.raw.reg, off: int(b), size: 1, write: true}
 		if err := w.access(&a); err != nil {
@@ -127,6 +134,13 @@ func (w *walk) callHelper(i *isa.Insn) error {
 		if m := w.k.Map(t); m == nil || !m.Accepts(id, w.prog) {
 			return w.refuse(einval, "helper-map", "cannot pass map_type %d into func %s#%d", c.m.Type, name, id)
 		}
+	}
+	if id == linux.HelperTailCall && w.k.Version < tailReturns {
+		if w.k.Version >= packetEffects {
+			w.dropPackets()
+		}
+		w.pc++
+		return nil
 	}
 	if id == linux.HelperTailCall {
 		// The packet is as it was where the tail call fails, in the program itself: elsewhere nobody comes back.
@@ -384,6 +398,16 @@ func retFlags(f helpers.ArgFlags) (out regFlags) {
 
 // refineResult narrows what some helpers return.
 func (w *walk) refineResult(d *reg, c *call) {
+	switch c.id {
+	case linux.HelperGetSmpProcessorId:
+		if w.k.Version < knownCPUs {
+			return
+		}
+	case linux.HelperGetTaskStack:
+		if w.k.Version < linux.V(6, 1) {
+			return
+		}
+	}
 	switch c.id {
 	case linux.HelperGetStack, linux.HelperGetTaskStack, linux.HelperProbeReadStr, linux.HelperProbeReadKernelStr,
 		linux.HelperProbeReadUserStr:

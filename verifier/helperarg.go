@@ -106,13 +106,14 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 	if r.typ == btfPtr && r.flags&alloc != 0 {
 		return w.localHelperArg(n, r, kind, a, c)
 	}
-	if !typeIn(want, r.typ, flags) {
-		return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), strings.Join(want, ", "))
+	isMem := kind == helpers.ArgMem || kind == helpers.ArgMapKey || kind == helpers.ArgMapValue
+	if !typeIn(want, r.typ, flags) || isMem && r.typ == btfPtr && w.k.Version < memBTF {
+		return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), w.oldTypes(strings.Join(want, ", ")))
 	}
 	if r.typ != btfPtr {
 		return nil
 	}
-	if kind == helpers.ArgMem || kind == helpers.ArgMapKey || kind == helpers.ArgMapValue {
+	if isMem {
 		if a.Flags&helpers.RdOnly == 0 {
 			return w.refuse(eacces, "argument-write", "%s() may write into memory pointed by R%d type=%s", linux.HelperName(c.id), n, r.typeName())
 		}

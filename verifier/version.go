@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
@@ -20,6 +21,17 @@ var nullPropagation = linux.V(6, 2)
 
 // narrowFills is the oldest version asked that fills part of a spilled scalar as what it is.
 var narrowFills = linux.V(6, 12)
+
+// What follows came with the versions named, the oldest asked that have it.
+var (
+	smallFrames   = linux.V(6, 12) // frames take a multiple of 16 bytes, not 32
+	knownCPUs     = linux.V(6, 12) // bpf_get_smp_processor_id returns the number of one
+	packetEffects = linux.V(6, 12) // a tail call, or a global function that does, moves the packet
+	tailReturns   = linux.V(6, 18) // a function returns where a tail call in it is made
+	ldAbsReturns  = linux.V(6, 1)  // a function returns where LD_ABS finds no such byte
+	memBTF        = linux.V(6, 12) // kernel objects may be read as memory by helpers
+	oneMap        = linux.V(6, 12) // bpf_for_each_map_elem takes different maps at one place
+)
 
 // wholeSlots is the oldest version asked that counts the stack in slots of 8 bytes.
 var wholeSlots = linux.V(6, 1)
@@ -60,6 +72,10 @@ func (w *walk) unknownOpcode(i *isa.Insn) string {
 	switch {
 	case i.Op == isa.Ja && i.Opcode&7 == isa.ClassJMP32:
 		n, ok = newInsn{linux.FeatureGotoLong, ""}, true
+	case (i.Op == isa.LoadAcq || i.Op == isa.StoreRel) && !w.k.Has(linux.FeatureAtomicFetch):
+		n, ok = atomicFetch, true
+	case (i.Op == isa.LoadAcq || i.Op == isa.StoreRel) && i.Size < 4:
+		n, ok = newInsn{linux.FeatureLoadAcquire, ""}, true
 	}
 	switch {
 	case !ok || w.k.Has(n.feature):
@@ -72,6 +88,9 @@ func (w *walk) unknownOpcode(i *isa.Insn) string {
 
 // unknownFields refuses an instruction that is walked and that the kernel does not know.
 func (w *walk) unknownFields(i *isa.Insn) error {
+	if (i.Op == isa.LoadAcq || i.Op == isa.StoreRel) && !w.k.Has(linux.FeatureLoadAcquire) {
+		return w.refuse(einval, "reserved-fields", "BPF_ATOMIC uses invalid atomic opcode %02x", i.Imm)
+	}
 	if n, ok := newFields[i.Op]; ok && !w.k.Has(n.feature) {
 		return w.refuse(einval, "reserved-fields", "%s", n.message)
 	}
@@ -85,7 +104,7 @@ func old(k *linux.Kernel) bool {
 			return true
 		}
 	}
-	return false
+	return !k.Has(linux.FeatureLoadAcquire)
 }
 
 // wordings are texts of messages before they were changed, by the first release with the new one.
@@ -110,12 +129,34 @@ func sleepers(k *linux.Kernel) string {
 	return ""
 }
 
+// typeWords are names of types in messages, and what older kernels say, who may not know the type.
+var typeWords = []struct {
+	since     linux.Version
+	now, then string
+}{
+	{linux.V(6, 12), "ringbuf_mem", "alloc_mem"},
+	{linux.V(6, 12), ", trusted_ptr_", ""},
+	{linux.V(6, 1), "map_key, ", ""},
+	{linux.V(6, 1), ", alloc_mem, buf", ", rdonly_buf, rdwr_buf"},
+}
+
+// oldTypes spells a list of types as the kernel does.
+func (w *walk) oldTypes(list string) string {
+	for _, t := range typeWords {
+		if w.k.Version < t.since {
+			list = strings.Replace(list, t.now, t.then, 1)
+		}
+	}
+	return list
+}
+
 // byVersion finds out, once, what the kernel does not know.
 func (w *walk) byVersion() {
 	k := w.k
 	w.prep = prepare.Options{KernelBTF: w.opts.KernelBTF, AllSymbols: w.opts.AllSymbols, Helper: w.mayCall, Unknown: w.unknownOpcode,
 		NoSleep: !k.MaySleep(linux.ProgType(w.p.Type)), Sleepers: sleepers(k),
 		Straight: k.Version < anyLoop, Halves: k.Version < linux.V(6, 1),
+		NoFuncPtr: !k.Has(linux.FeaturePseudoFunc), NoMemArgs: !k.Has(linux.FeatureGlobalFuncMemArgs),
 		NoFastcalls: !k.Has(linux.FeatureFastCall),
 		NoArgTags:   !k.Has(linux.FeatureGlobalFuncArgTags), NoKptrs: !k.Has(linux.FeatureKptrs), NoLocal: !k.Has(linux.FeatureLinkedLists)}
 	w.old = old(k)

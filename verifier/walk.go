@@ -80,6 +80,8 @@ type insnInfo struct {
 
 	loopSeen, loopInline bool // bpf_loop: walked before; may be written out so far
 	loopSub              int
+
+	forEach *mapInfo // bpf_for_each_map_elem: map of an earlier walk
 }
 
 // A pending is a branch that is to be walked.
@@ -322,13 +324,25 @@ func (w *walk) step() (done bool, err error) {
 	return false, nil
 }
 
-// verify is the walk over the main program and the functions that stand for themselves.
+// verify is the walk over the main program and the functions that stand for themselves: all of them, and before it, where
+// the kernel does not look at those alone that are called.
 func (w *walk) verify() error {
+	eager := !w.k.Has(linux.FeatureGlobalFuncLazy)
+	if eager {
+		for n := range w.subs {
+			w.subs[n].called = true
+		}
+		if err := w.globals(); err != nil {
+			return err
+		}
+	}
 	if err := w.enter(0); err != nil {
 		return err
 	}
-	if err := w.globals(); err != nil {
-		return err
+	if !eager {
+		if err := w.globals(); err != nil {
+			return err
+		}
 	}
 	if err := w.stackDepths(); err != nil {
 		return err

@@ -36,6 +36,9 @@ type Options struct {
 	NoArgTags bool
 	// NoKptrs and NoLocal say that the kernel does not know pointers to objects in maps, or objects of programs' own types.
 	NoKptrs, NoLocal bool
+	// NoFuncPtr says that the kernel does not know addresses of functions; NoMemArgs that global functions take no pointers
+	// but that to the context.
+	NoFuncPtr, NoMemArgs bool
 	// NoFastcalls says that the kernel does not know calls that leave registers alone.
 	NoFastcalls bool
 	// Straight says that loops must be closed by jumps: the kernel refuses one that an instruction that just goes on, or a

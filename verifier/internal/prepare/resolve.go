@@ -118,7 +118,11 @@ func (in *Info) resolve() *Fault {
 
 func (in *Info) resolveAddress(pc int, i, hi *isa.Insn) *Fault {
 	switch i.Src {
-	case isa.PseudoNone, isa.PseudoFunc:
+	case isa.PseudoFunc:
+		if !in.options.NoFuncPtr {
+			return nil
+		}
+	case isa.PseudoNone:
 		return nil
 	case isa.PseudoBTFID:
 		return in.resolveSymbol(pc, i, hi)

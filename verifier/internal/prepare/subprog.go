@@ -11,6 +11,9 @@ func (in *Info) findSubprogs() *Fault {
 	kfuncs := map[kfuncID]bool{}
 	for pc := range insns {
 		t, ok := callTarget(insns, pc)
+		if ok && in.options.NoFuncPtr && insns[pc].Opcode == opLdImm64 {
+			continue
+		}
 		if !ok {
 			if f := in.checkKfunc(pc, kfuncs); f != nil {
 				f.Functions = len(starts)
