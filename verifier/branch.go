@@ -37,11 +37,12 @@ func (w *walk) branch(i *isa.Insn) error {
 		h.dstStack, h.srcStack = h.dstStack || d.typ == ptrStack, h.srcStack || s.typ == ptrStack
 	}
 	is32 := i.Size == 4
-	taken := decide(i.Op, is32, d, s)
+	taken := decide(i.Op, is32, d, s, w.less)
 	if taken >= 0 {
 		return w.decided(i, d, s, taken)
 	}
 	var linked linkedRegs
+	linked.unsynced = w.k.Version < linkedSync
 	if i.SrcReg && s.typ == scalar && s.id != 0 {
 		w.collect(s.id, &linked)
 	}
@@ -120,7 +121,7 @@ func (w *walk) decided(i *isa.Insn, d, s *reg, taken int) error {
 }
 
 // decide tells whether a jump is always taken (1), never (0), or neither (-1).
-func decide(op isa.Op, is32 bool, d, s *reg) int {
+func decide(op isa.Op, is32 bool, d, s *reg, less domain.Less) int {
 	if d.isAnyPkt() && s.isAnyPkt() && !is32 {
 		return decidePacket(op, d, s)
 	}
@@ -144,7 +145,7 @@ func decide(op isa.Op, is32 bool, d, s *reg) int {
 	if s.typ != scalar {
 		return -1
 	}
-	return domain.Decide(conds[op], is32, &d.num, &s.num)
+	return less.Decide(conds[op], is32, &d.num, &s.num)
 }
 
 // neverNull tells that a pointer is certainly not NULL.
@@ -204,8 +205,8 @@ func (w *walk) refine(c domain.Cond, is32 bool, d, s, od, os *reg) {
 	if d.typ != scalar || s.typ != scalar {
 		return
 	}
-	fine := domain.Refine(c.Not(), is32, &d.num, &s.num)
-	fine = domain.Refine(c, is32, &od.num, &os.num) && fine
+	fine := w.less.Refine(c.Not(), is32, &d.num, &s.num)
+	fine = w.less.Refine(c, is32, &od.num, &os.num) && fine
 	if fine {
 		return
 	}
@@ -278,6 +279,10 @@ func syncLinked(s *state, known *reg, l *linkedRegs) {
 		distance := domain.Const(uint64(int64(off) - int64(known.off)))
 		*r = *known
 		r.off, r.delta, r.delta32 = off, delta, delta32
+		if l.unsynced {
+			r.num.AddUnsynced(int64(distance.Bits.Value))
+			continue
+		}
 		r.num.ALU(domain.Add, is32, &distance)
 	}
 }

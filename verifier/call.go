@@ -252,6 +252,9 @@ func (w *walk) leave() error {
 			return w.badReturn(r0, f.ret, "At callback return", "R0", "callback-return")
 		}
 		w.pc = f.callsite
+		if !w.k.Has(linux.FeatureCallbackFixpoint) {
+			w.pc, callback = f.callsite+1, false
+		}
 	} else {
 		caller.regs[isa.R0] = *r0
 		w.pc = f.callsite + 1

@@ -22,6 +22,7 @@ type call struct {
 	release isa.Reg // register whose reference is released, 0: none
 	ref     uint32  // of an argument
 	sub     int     // callback
+	callee  *frame  // to be entered after the call
 	size    uint64  // of the memory that is returned
 	maxSize uint64  // of the memory that is written
 	key     int64   // constant key of an array, -1 if not known
@@ -152,6 +153,12 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	}
 	if p.Has(helpers.ChangesPacket) || id == linux.HelperDynptrWrite && (c.dynForm == dynptrSkb || c.dynForm == dynptrSkbMeta) {
 		w.dropPackets()
+	}
+	if c.callee != nil {
+		w.pool.push(w.cur, c.callee)
+		w.pc = w.in.Subprogs[c.sub].Start
+		w.inst = nil
+		return nil
 	}
 	w.pc++
 	return nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/verifier/domain"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
 
@@ -29,6 +30,11 @@ var (
 	packetEffects = linux.V(6, 12) // a tail call, or a global function that does, moves the packet
 	tailReturns   = linux.V(6, 18) // a function returns where a tail call in it is made
 	ldAbsReturns  = linux.V(6, 1)  // a function returns where LD_ABS finds no such byte
+	untrustedMem  = linux.V(6, 18) // what a pointer in a kernel object points to may be read, whatever it is
+	looseIDs      = linux.V(6, 12) // two ids are not taken for one when states are compared; loops are endless in equal states only
+	dynptrReuse   = linux.V(6, 12) // a dynptr may be made where there is one
+	kptrNames     = linux.V(6, 12) // "kptr" tags a pointer that is owned, "kptr_untrusted" another: was "kptr_ref" and "kptr"
+	linkedSync    = linux.V(6, 18) // scalars with a distance are brought up to date as others are, and may be 32-bit sums
 	memBTF        = linux.V(6, 12) // kernel objects may be read as memory by helpers
 	oneMap        = linux.V(6, 12) // bpf_for_each_map_elem takes different maps at one place
 )
@@ -150,6 +156,24 @@ func (w *walk) oldTypes(list string) string {
 	return list
 }
 
+// deductions are what the kernel does not conclude before a version, the oldest asked that does.
+var deductions = []struct {
+	since linux.Version
+	less  domain.Less
+}{
+	{linux.V(6, 18), domain.LessNeg | domain.LessSums | domain.LessMul | domain.LessSync},
+	{linux.V(6, 12), domain.LessCompare | domain.LessTrim},
+}
+
+func lessOf(k *linux.Kernel) (less domain.Less) {
+	for _, d := range deductions {
+		if k.Version < d.since {
+			less |= d.less
+		}
+	}
+	return less
+}
+
 // byVersion finds out, once, what the kernel does not know.
 func (w *walk) byVersion() {
 	k := w.k
@@ -157,10 +181,13 @@ func (w *walk) byVersion() {
 		NoSleep: !k.MaySleep(linux.ProgType(w.p.Type)), Sleepers: sleepers(k),
 		Straight: k.Version < anyLoop, Halves: k.Version < linux.V(6, 1),
 		NoFuncPtr: !k.Has(linux.FeaturePseudoFunc), NoMemArgs: !k.Has(linux.FeatureGlobalFuncMemArgs),
-		NoFastcalls: !k.Has(linux.FeatureFastCall),
-		NoArgTags:   !k.Has(linux.FeatureGlobalFuncArgTags), NoKptrs: !k.Has(linux.FeatureKptrs), NoLocal: !k.Has(linux.FeatureLinkedLists)}
+		OldKptrs: k.Version < kptrNames, NoExceptions: !k.Has(linux.FeatureExceptions),
+		CallOnce: !k.Has(linux.FeatureCallbackFixpoint), NoFastcalls: !k.Has(linux.FeatureFastCall),
+		NoArgTags: !k.Has(linux.FeatureGlobalFuncArgTags), NoKptrs: !k.Has(linux.FeatureKptrs), NoLocal: !k.Has(linux.FeatureLinkedLists)}
 	w.old = old(k)
 	w.spillIDs = k.Has(linux.FeatureSpillKeepsID)
+	w.ids.loose = k.Version < looseIDs
+	w.less = lessOf(k)
 	w.oldSpills = k.Version < narrowFills
 	w.strictStack = k.Version < uninitReads
 }

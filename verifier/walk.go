@@ -7,6 +7,7 @@ import (
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
+	"github.com/skepbpf/skep/verifier/domain"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
 
@@ -45,8 +46,9 @@ type walk struct {
 	tmp    [2]reg // scratch: a reg whose address is taken would be allocated
 	old    bool   // the kernel does not know all instructions
 
-	spillIDs    bool // spilled scalars get ids
-	oldSpills   bool // spilled scalars are filled by as many bytes only
+	spillIDs    bool        // spilled scalars get ids
+	less        domain.Less // what the kernel does not conclude of numbers
+	oldSpills   bool        // spilled scalars are filled by as many bytes only
 	prep        prepare.Options
 	strictStack bool // the stack may not be read below what was written
 

@@ -16,7 +16,7 @@ func shift[W, H width](x, y *Scalar, op Op, is32 bool) {
 		x.Bits = shiftBits(x.Bits.low(size), op, n, size)
 		x.setHalf(shiftSpan[H](x.half(), op, n))
 		zeroExtend[W, H](x)
-		sync[W, H](x)
+		sync[W, H](x, 0)
 		return
 	}
 	half := fullSpan[H]()
@@ -31,7 +31,7 @@ func shift[W, H width](x, y *Scalar, op Op, is32 bool) {
 	x.Bits = shiftBits(x.Bits, op, n, size)
 	x.setWord(w)
 	x.setHalf(half)
-	sync[W, H](x)
+	sync[W, H](x, 0)
 }
 
 func shiftBits(t Tnum, op Op, n, size uint) Tnum {

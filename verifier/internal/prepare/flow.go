@@ -166,7 +166,10 @@ func (in *Info) markCall(pc int, s *Subprog, set func(int, Flags)) {
 			set(pc, PrunePoint)
 		}
 		if h.callback {
-			set(pc, CallsCallback|ForceCheckpoint|PrunePoint|JumpPoint)
+			set(pc, CallsCallback)
+			if !in.options.CallOnce {
+				set(pc, ForceCheckpoint|PrunePoint|JumpPoint)
+			}
 		}
 		s.ChangesPacket = s.ChangesPacket || h.changesPacket
 		s.MightSleep = s.MightSleep || h.mightSleep && (in.options.Helper == nil || in.options.Helper(i.Imm))

@@ -36,9 +36,13 @@ type Options struct {
 	NoArgTags bool
 	// NoKptrs and NoLocal say that the kernel does not know pointers to objects in maps, or objects of programs' own types.
 	NoKptrs, NoLocal bool
+	// OldKptrs says that it knows the tags of the first such pointers; NoExceptions that it knows no callback of exceptions.
+	OldKptrs, NoExceptions bool
 	// NoFuncPtr says that the kernel does not know addresses of functions; NoMemArgs that global functions take no pointers
 	// but that to the context.
 	NoFuncPtr, NoMemArgs bool
+	// CallOnce says that callbacks are walked once only.
+	CallOnce bool
 	// NoFastcalls says that the kernel does not know calls that leave registers alone.
 	NoFastcalls bool
 	// Straight says that loops must be closed by jumps: the kernel refuses one that an instruction that just goes on, or a

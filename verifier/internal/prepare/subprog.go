@@ -41,6 +41,9 @@ func (in *Info) findSubprogs() *Fault {
 	if f != nil {
 		return f
 	}
+	if in.options.NoExceptions {
+		except = -1
+	}
 	if except >= 0 {
 		at, found := slices.BinarySearch(starts, except)
 		if !found {
