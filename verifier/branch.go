@@ -126,6 +126,9 @@ func decide(op isa.Op, is32 bool, d, s *reg, less domain.Less) int {
 		return decidePacket(op, d, s)
 	}
 	known := func(r *reg) bool { return r.typ == scalar && (r.num.IsConst() || is32 && r.num.IsConst32()) }
+	if less&domain.LessCompare != 0 && d.typ == scalar && s.typ == scalar && !known(s) {
+		return -1 // only the second one is looked at
+	}
 	if !known(s) && known(d) || d.typ == scalar && s.typ != scalar {
 		d, s = s, d
 		op = op.Swap()

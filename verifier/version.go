@@ -162,7 +162,7 @@ var deductions = []struct {
 	less  domain.Less
 }{
 	{linux.V(6, 18), domain.LessNeg | domain.LessSums | domain.LessMul | domain.LessSync},
-	{linux.V(6, 12), domain.LessCompare | domain.LessTrim},
+	{linux.V(6, 12), domain.LessCompare | domain.LessApart | domain.LessMixed | domain.LessTrim},
 }
 
 func lessOf(k *linux.Kernel) (less domain.Less) {

@@ -43,11 +43,15 @@ func alu[W, H width](x, y *Scalar, op Op, is32 bool, less Less) {
 		setUnknown[W, H](x)
 		return
 	case Lsh, Rsh, Arsh:
-		shift[W, H](x, y, op, is32)
+		shift[W, H](x, y, op, is32, less)
 		return
 	}
 	if op == Neg && less&LessNeg != 0 {
 		setUnknown[W, H](x) // not even the high half is known to be zero
+		return
+	}
+	if less&LessMixed != 0 && op != Add && op != Sub && op != And && op != Neg && !less.constant(is32, y) {
+		setUnknown[W, H](x)
 		return
 	}
 	t := aluBits[W](x.Bits, y.Bits, op)

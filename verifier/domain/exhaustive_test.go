@@ -127,7 +127,7 @@ func testWidth[W, H width](t *testing.T, n int) {
 }
 
 // allLess is what the oldest kernels conclude.
-const allLess = LessNeg | LessSums | LessMul | LessSync | LessCompare | LessTrim
+const allLess = LessNeg | LessSums | LessMul | LessSync | LessCompare | LessApart | LessMixed | LessTrim
 
 func testALU[W, H width](t *testing.T, all []element, op Op, is32 bool) {
 	w := nbits[W]()

@@ -138,6 +138,10 @@ func refine[W, H width](c Cond, is32 bool, x, y *Scalar, less Less) {
 		x.setWord(a)
 		y.setWord(*pb)
 	}
+	if less&LessApart != 0 {
+		apart[W, H](is32, x)
+		apart[W, H](is32, y)
+	}
 	sync[W, H](x, less)
 	if x != y {
 		sync[W, H](y, less)

@@ -19,10 +19,14 @@ func sync[W, H width](s *Scalar, less Less) {
 	settled := false // the last round found nothing, so another would not either
 	for round := 0; round < 3 && !settled; round++ {
 		w0, h0 := w, h
-		halfFromWord[W, H](&h, &w)
+		if less&LessApart == 0 {
+			halfFromWord[W, H](&h, &w)
+		}
 		crossSign[H](&h, less)
 		crossSign[W](&w, less)
-		wordFromHalf[W, H](&w, &h)
+		if less&LessApart == 0 {
+			wordFromHalf[W, H](&w, &h)
+		}
 		settled = w == w0 && h == h0
 	}
 	t = t.Intersect(TnumRange(w.umin, w.umax).low(nbits[W]()))
