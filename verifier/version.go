@@ -182,7 +182,7 @@ func (w *walk) byVersion() {
 		Straight: k.Version < anyLoop, Halves: k.Version < linux.V(6, 1),
 		NoFuncPtr: !k.Has(linux.FeaturePseudoFunc), NoMemArgs: !k.Has(linux.FeatureGlobalFuncMemArgs),
 		OldKptrs: k.Version < kptrNames, NoExceptions: !k.Has(linux.FeatureExceptions),
-		CallOnce: !k.Has(linux.FeatureCallbackFixpoint), NoFastcalls: !k.Has(linux.FeatureFastCall),
+		AllFields: k.Version > linux.Default.Version, CallOnce: !k.Has(linux.FeatureCallbackFixpoint), NoFastcalls: !k.Has(linux.FeatureFastCall),
 		NoArgTags: !k.Has(linux.FeatureGlobalFuncArgTags), NoKptrs: !k.Has(linux.FeatureKptrs), NoLocal: !k.Has(linux.FeatureLinkedLists)}
 	w.old = old(k)
 	w.spillIDs = k.Has(linux.FeatureSpillKeepsID)

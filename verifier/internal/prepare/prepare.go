@@ -45,6 +45,8 @@ type Options struct {
 	CallOnce bool
 	// NoFastcalls says that the kernel does not know calls that leave registers alone.
 	NoFastcalls bool
+	// AllFields says that the fields of instructions are looked at where they are never executed, too.
+	AllFields bool
 	// Straight says that loops must be closed by jumps: the kernel refuses one that an instruction that just goes on, or a
 	// call, closes. Halves says that it takes the two slots of an LdImm64 for two instructions there.
 	Straight, Halves bool
