@@ -7,6 +7,7 @@ import (
 
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/verifier/domain"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
 
@@ -362,6 +363,14 @@ func (s span) contains(r *reg, half bool) bool {
 
 // badReturn says that a value is not in its range.
 func (w *walk) badReturn(r *reg, s span, when, name, code string) error {
+	if w.k.Version < namedRanges {
+		value := "unknown scalar value"
+		if !r.num.Bits.IsUnknown() {
+			value = "value " + r.num.Bits.String()
+		}
+		t := domain.TnumRange(uint64(s.min), uint64(s.max))
+		return w.refuse(einval, code, "%s the register %s has %s should have been in %v", when, name, value, t)
+	}
 	b := []byte(when + " the register " + name + " has")
 	unknown := true
 	if r.num.SMin > math.MinInt64 {

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/verifier/domain"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
@@ -9,10 +10,13 @@ import (
 // This file implements the stack: spills and fills of registers, plain bytes, and offsets that are not known.
 
 // stackAccess checks that size bytes at a stack pointer lie in its frame, which grows to hold them.
-func (w *walk) stackAccess(n isa.Reg, r *reg, off int, size int64, write bool) error {
+func (w *walk) stackAccess(n isa.Reg, r *reg, off int, size int64, write, indirect bool) error {
 	what := " read from"
 	if write {
 		what = " write to"
+	}
+	if indirect && w.k.Version < linux.V(6, 18) {
+		what = " indirect access to"
 	}
 	f := w.cur.frames[r.frame]
 	var lo, hi int64
@@ -302,6 +306,14 @@ func (w *walk) readBytes(f *frame, lo, hi int, dst isa.Reg) {
 	d.precise = w.oldSpills
 }
 
+// indirect is what older kernels say of accesses by helpers.
+func (w *walk) indirect() string {
+	if w.k.Version < linux.V(6, 18) {
+		return " indirect"
+	}
+	return ""
+}
+
 // A rawMem is memory that a helper will write without looking at it: noted, and written after the call.
 type rawMem struct {
 	raw  bool // the argument is such memory
@@ -316,7 +328,7 @@ func (w *walk) stackInitialised(n isa.Reg, r *reg, off int, size int64, zeroOK, 
 	}
 	f := w.cur.frames[r.frame]
 	had := len(f.stack)
-	if err := w.stackAccess(n, r, off, size, write); err != nil {
+	if err := w.stackAccess(n, r, off, size, write, true); err != nil {
 		return err
 	}
 	var lo, hi int
@@ -359,9 +371,9 @@ func (w *walk) stackInitialised(n isa.Reg, r *reg, off int, size int64, zeroOK, 
 			}
 		default:
 			if r.num.IsConst() {
-				return w.refuse(eacces, "stack-read", "invalid read from stack R%d off %d+%d size %d", n, lo, at-lo, size)
+				return w.refuse(eacces, "stack-read", "invalid%s read from stack R%d off %d+%d size %d", w.indirect(), n, lo, at-lo, size)
 			}
-			return w.refuse(eacces, "stack-read", "invalid read from stack R%d var_off %s+%d size %d", n, bitsText(r.num.Bits), at-lo, size)
+			return w.refuse(eacces, "stack-read", "invalid%s read from stack R%d var_off %s+%d size %d", w.indirect(), n, bitsText(r.num.Bits), at-lo, size)
 		}
 		w.markRead(f.no, 1<<spi)
 	}
