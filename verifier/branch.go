@@ -134,6 +134,9 @@ func decide(op isa.Op, is32 bool, d, s *reg, less domain.Less) int {
 		op = op.Swap()
 	}
 	if d.typ != scalar {
+		if d.typ == constMap && less&domain.LessCompare != 0 {
+			return -1 // of a map older kernels do not know that it is there
+		}
 		if !known(s) || s.num.Bits.Value != 0 && !(is32 && uint32(s.num.Bits.Value) == 0) || !d.neverNull() {
 			return -1
 		}

@@ -96,7 +96,7 @@ func refsMatch(m *idMap, old, cur *state) bool {
 	}
 	for i := range old.refs {
 		o, c := &old.refs[i], &cur.refs[i]
-		if !m.match(o.id, c.id) || o.kind != c.kind || o.lock != c.lock {
+		if m.loose && o.id != c.id || !m.match(o.id, c.id) || o.kind != c.kind || o.lock != c.lock {
 			return false
 		}
 	}

@@ -247,6 +247,9 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 		if err := w.inlineLoop(c); err != nil {
 			return err
 		}
+		if !w.k.Has(linux.FeatureCallbackFixpoint) {
+			return w.pushCallback(c) // once, even if it would never run
+		}
 		// How often the callback runs is told by R1.
 		if w.cur.reg(isa.R1).typ != scalar {
 			return w.refuse(efault, "backtracking", "verifier bug: backtracking misuse")

@@ -107,8 +107,14 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 		return w.localHelperArg(n, r, kind, a, c)
 	}
 	isMem := kind == helpers.ArgMem || kind == helpers.ArgMapKey || kind == helpers.ArgMapValue
-	if !typeIn(want, r.typ, flags) || isMem && r.typ == btfPtr && w.k.Version < memBTF {
-		return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), w.oldTypes(strings.Join(want, ", ")))
+	old := isMem && w.k.Version < memBTF
+	inMap := old && kind != helpers.ArgMem
+	if !typeIn(want, r.typ, flags) || old && r.typ == btfPtr || inMap && (r.typ == mem || r.typ == buf) {
+		list := w.oldTypes(strings.Join(want, ", "))
+		if inMap {
+			list, _, _ = strings.Cut(list, ", mem")
+		}
+		return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), list)
 	}
 	if r.typ != btfPtr {
 		return nil

@@ -36,7 +36,7 @@ var (
 	kptrNames     = linux.V(6, 12) // "kptr" tags a pointer that is owned, "kptr_untrusted" another: was "kptr_ref" and "kptr"
 	linkedSync    = linux.V(6, 18) // scalars with a distance are brought up to date as others are, and may be 32-bit sums
 	namedRanges   = linux.V(6, 12) // what is returned is said in numbers, not in known bits
-	memBTF        = linux.V(6, 12) // kernel objects may be read as memory by helpers
+	memBTF        = linux.V(6, 12) // kernel objects may be read as memory by helpers; keys and values of maps may lie in memory that is in no map
 	oneMap        = linux.V(6, 12) // bpf_for_each_map_elem takes different maps at one place
 )
 
