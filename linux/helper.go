@@ -79,7 +79,13 @@ func (p *Prog) Helper(k *Kernel, id int32) HelperUse {
 	if HelperSince(id) > k.Version || !t.allowed.Has(id) && !k.Config.Extra.Has(id) {
 		return 0
 	}
+	if id == HelperProbeWriteUser && !(tracing|types(ProgTypeSyscall)).has(p.Type) || k.Version != Default.Version && p.without(k.Version, id) {
+		return 0
+	}
 	use := HelperAllowed
+	if p.Type == ProgTypeLSM && lsmByHook.Has(id) {
+		use |= HelperByTarget
+	}
 	if t.gpl.Has(id) {
 		use |= HelperGPL
 	}

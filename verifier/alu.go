@@ -75,6 +75,10 @@ func (w *walk) alu(i *isa.Insn) error {
 		}
 		num := d.num
 		*d = reg{typ: scalar, num: num, precise: false}
+		if w.less&domain.LessNeg != 0 {
+			d.setUnknown()
+			return nil
+		}
 		d.num.SwapBytes(orders[i.Op], uint(i.Imm))
 		return nil
 	}
@@ -230,12 +234,13 @@ func (w *walk) scalarALU(i *isa.Insn, d, s *reg) error {
 		}
 		b.reg(i.Dst).num = zero
 	}
-	d.num.ALU(op, is32, &k.num)
+	w.less.ALU(&d.num, op, is32, &k.num)
 	if bad := d.num.Violation(); bad != "" {
 		w.violation("alu", d, bad)
 	}
 	// Compilers check r2 and use r1 where r1 = r2 + constant: the tie is kept with the distance.
-	if (i.Op == isa.Add || i.Op == isa.Sub) && d.id != 0 && k.num.IsConst() && (!is32 || small) {
+	if (i.Op == isa.Add || i.Op == isa.Sub) && d.id != 0 && k.num.IsConst() && (!is32 || small) &&
+		w.k.Has(linux.FeatureLinkedDelta) && (!is32 || w.k.Version >= linkedSync) {
 		v := int64(k.num.Bits.Value)
 		if is32 {
 			v = int64(int32(v))

@@ -135,7 +135,7 @@ func (w *walk) loadPacket(i *isa.Insn) error {
 	}
 	w.clobber()
 	w.cur.reg(isa.R0).setUnknown()
-	if len(w.cur.frames) > 1 {
+	if len(w.cur.frames) > 1 && w.k.Version >= ldAbsReturns {
 		return w.endEarly(constReg(0), false)
 	}
 	w.pc++

@@ -37,11 +37,12 @@ func (w *walk) branch(i *isa.Insn) error {
 		h.dstStack, h.srcStack = h.dstStack || d.typ == ptrStack, h.srcStack || s.typ == ptrStack
 	}
 	is32 := i.Size == 4
-	taken := decide(i.Op, is32, d, s)
+	taken := decide(i.Op, is32, d, s, w.less)
 	if taken >= 0 {
 		return w.decided(i, d, s, taken)
 	}
 	var linked linkedRegs
+	linked.unsynced = w.k.Version < linkedSync
 	if i.SrcReg && s.typ == scalar && s.id != 0 {
 		w.collect(s.id, &linked)
 	}
@@ -120,16 +121,22 @@ func (w *walk) decided(i *isa.Insn, d, s *reg, taken int) error {
 }
 
 // decide tells whether a jump is always taken (1), never (0), or neither (-1).
-func decide(op isa.Op, is32 bool, d, s *reg) int {
+func decide(op isa.Op, is32 bool, d, s *reg, less domain.Less) int {
 	if d.isAnyPkt() && s.isAnyPkt() && !is32 {
 		return decidePacket(op, d, s)
 	}
 	known := func(r *reg) bool { return r.typ == scalar && (r.num.IsConst() || is32 && r.num.IsConst32()) }
+	if less&domain.LessCompare != 0 && d.typ == scalar && s.typ == scalar && !known(s) {
+		return -1 // only the second one is looked at
+	}
 	if !known(s) && known(d) || d.typ == scalar && s.typ != scalar {
 		d, s = s, d
 		op = op.Swap()
 	}
 	if d.typ != scalar {
+		if d.typ == constMap && less&domain.LessCompare != 0 {
+			return -1 // of a map older kernels do not know that it is there
+		}
 		if !known(s) || s.num.Bits.Value != 0 && !(is32 && uint32(s.num.Bits.Value) == 0) || !d.neverNull() {
 			return -1
 		}
@@ -144,7 +151,7 @@ func decide(op isa.Op, is32 bool, d, s *reg) int {
 	if s.typ != scalar {
 		return -1
 	}
-	return domain.Decide(conds[op], is32, &d.num, &s.num)
+	return less.Decide(conds[op], is32, &d.num, &s.num)
 }
 
 // neverNull tells that a pointer is certainly not NULL.
@@ -204,8 +211,8 @@ func (w *walk) refine(c domain.Cond, is32 bool, d, s, od, os *reg) {
 	if d.typ != scalar || s.typ != scalar {
 		return
 	}
-	fine := domain.Refine(c.Not(), is32, &d.num, &s.num)
-	fine = domain.Refine(c, is32, &od.num, &os.num) && fine
+	fine := w.less.Refine(c.Not(), is32, &d.num, &s.num)
+	fine = w.less.Refine(c, is32, &od.num, &os.num) && fine
 	if fine {
 		return
 	}
@@ -247,7 +254,8 @@ func (w *walk) collect(id uint32, l *linkedRegs) {
 			add(&f.regs[i], linkedReg{uint8(n), uint8(i), true})
 		}
 		for i := range f.stack {
-			if f.stack[i].isSpill() {
+			// Older kernels do not see those in narrow spills.
+			if s := &f.stack[i]; s.isSpill() && (!w.oldSpills || s.kind[0] == kindSpill) {
 				add(&f.stack[i].spill, linkedReg{uint8(n), uint8(i), false})
 			}
 		}
@@ -277,6 +285,10 @@ func syncLinked(s *state, known *reg, l *linkedRegs) {
 		distance := domain.Const(uint64(int64(off) - int64(known.off)))
 		*r = *known
 		r.off, r.delta, r.delta32 = off, delta, delta32
+		if l.unsynced {
+			r.num.AddUnsynced(int64(distance.Bits.Value))
+			continue
+		}
 		r.num.ALU(domain.Add, is32, &distance)
 	}
 }

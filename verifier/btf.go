@@ -252,6 +252,10 @@ func (w *walk) loadedBTF(d *reg, space *object.BTF, f *found, flags regFlags) er
 	case foundScalar:
 		d.setUnknown()
 	case foundOtherPtr:
+		if w.k.Version < untrustedMem {
+			d.setUnknown()
+			break
+		}
 		*d = ptrReg(mem, rdOnly|untrusted)
 	case foundPtr:
 		t, err := w.types.refOf(space, f.typ)
@@ -276,7 +280,7 @@ func (w *walk) walkTrust(r *reg, f *found) (regFlags, error) {
 	if r.flags&untrusted != 0 {
 		return untrusted, nil
 	}
-	if !r.isTrusted() && !r.isRCU() {
+	if !r.isTrusted() && !r.isRCU() || !w.k.Has(linux.FeatureTrustedPointers) {
 		return flags &^ (trusted | rcu), nil // as it was before pointers were trusted
 	}
 	switch {

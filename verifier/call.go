@@ -7,6 +7,7 @@ import (
 
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/verifier/domain"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
 
@@ -174,7 +175,9 @@ func (w *walk) callSub(i *isa.Insn) error {
 	}
 	w.line("Func#%d ('%s') is global and assumed valid.", sub, s.Name)
 	if s.ChangesPacket {
-		w.dropPackets()
+		if w.k.Version >= packetEffects {
+			w.dropPackets()
+		}
 	}
 	w.subs[sub].called = true
 	w.clobber()
@@ -217,6 +220,9 @@ func (w *walk) callStatic(sub int) error {
 // exit walks the end of a function.
 func (w *walk) exit() (done bool, err error) {
 	nested := len(w.cur.frames) > 1
+	if w.cur.locks > 0 && !w.k.Has(linux.FeatureCallUnderLock) {
+		return false, w.refuse(einval, "lock-held", "bpf_spin_unlock is missing")
+	}
 	if err := w.leaks(!nested, "BPF_EXIT instruction in main prog"); err != nil {
 		return false, err
 	}
@@ -247,6 +253,9 @@ func (w *walk) leave() error {
 			return w.badReturn(r0, f.ret, "At callback return", "R0", "callback-return")
 		}
 		w.pc = f.callsite
+		if !w.k.Has(linux.FeatureCallbackFixpoint) {
+			w.pc, callback = f.callsite+1, false
+		}
 	} else {
 		caller.regs[isa.R0] = *r0
 		w.pc = f.callsite + 1
@@ -354,6 +363,14 @@ func (s span) contains(r *reg, half bool) bool {
 
 // badReturn says that a value is not in its range.
 func (w *walk) badReturn(r *reg, s span, when, name, code string) error {
+	if w.k.Version < namedRanges {
+		value := "unknown scalar value"
+		if !r.num.Bits.IsUnknown() {
+			value = "value " + r.num.Bits.String()
+		}
+		t := domain.TnumRange(uint64(s.min), uint64(s.max))
+		return w.refuse(einval, code, "%s the register %s has %s should have been in %v", when, name, value, t)
+	}
 	b := []byte(when + " the register " + name + " has")
 	unknown := true
 	if r.num.SMin > math.MinInt64 {

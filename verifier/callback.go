@@ -15,6 +15,9 @@ func (w *walk) pushCallback(c *call) error {
 	if c.later() {
 		return w.pushAsync(c, start)
 	}
+	if !w.k.Has(linux.FeatureCallbackFixpoint) {
+		return w.callOnce(c, caller)
+	}
 	s, err := w.push(start, w.pc)
 	if err != nil {
 		return err
@@ -32,6 +35,17 @@ func (w *walk) pushCallback(c *call) error {
 	s.unroll++
 	caller.cbDepth = 0
 	return nil
+}
+
+// callOnce makes the callback's frame, for kernels that walk callbacks once and nothing but them: it is entered when the
+// call has been walked.
+func (w *walk) callOnce(c *call, caller *frame) error {
+	if len(w.cur.frames) >= linux.MaxFrames {
+		return w.refuse(e2big, "call-depth", "the call stack of %d frames is too deep", len(w.cur.frames)+1)
+	}
+	c.callee = w.pool.frame()
+	w.initFrame(c.callee, w.pc, len(w.cur.frames), c.sub)
+	return w.callbackArgs(c, caller, c.callee)
 }
 
 func (w *walk) pushAsync(c *call, start int) error {

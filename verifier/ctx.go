@@ -30,7 +30,7 @@ func (w *walk) accessCtx(r *reg, off int, a *access) error {
 		return w.accessArgs(off, a)
 	}
 	k, ok := l.Access(off, a.size, a.kind())
-	if !ok {
+	if !ok || !w.prog.HasField(w.k, off, a.size) {
 		return w.refuse(eacces, "context", "invalid bpf_context access off=%d size=%d", off, a.size)
 	}
 	if a.write || !a.hasReg {

@@ -13,7 +13,12 @@ const dynptrSlots = 2
 
 // dynptrUninit checks the place of a dynptr that a call will make there.
 func (w *walk) dynptrUninit(n isa.Reg, r *reg, bad string) error {
-	_, _, ok := w.slotsAt(r, dynptrSlots, "dynptr")
+	f, spi, ok := w.slotsAt(r, dynptrSlots, "dynptr")
+	if ok && r.typ == ptrStack && w.k.Version < dynptrReuse {
+		for i := spi - 1; i <= spi; i++ {
+			ok = ok && (i >= len(f.stack) || f.stack[i].kind[0] != kindDynptr)
+		}
+	}
 	if r.typ != ptrStack || !ok {
 		return w.refuse(einval, "dynptr-initialized", "%s", bad)
 	}

@@ -18,6 +18,7 @@ const (
 type idMap struct {
 	pairs []idPair
 	temp  uint32
+	loose bool // several ids of the old state may be one of the new; those of scalars and values do not matter
 }
 
 type idPair struct{ old, cur uint32 }
@@ -36,7 +37,7 @@ func (m *idMap) match(old, cur uint32) bool {
 		if p.old == old {
 			return p.cur == cur
 		}
-		if p.cur == cur {
+		if p.cur == cur && !m.loose {
 			return false
 		}
 	}
@@ -69,6 +70,9 @@ func (w *walk) covers(old, cur *state, how matching) bool {
 	}
 	for n := range old.frames {
 		of, cf := old.frames[n], cur.frames[n]
+		if m.loose {
+			m.reset(w.nextID)
+		}
 		if of.callsite != cf.callsite || of.cbDepth > cf.cbDepth {
 			return false
 		}
@@ -92,7 +96,7 @@ func refsMatch(m *idMap, old, cur *state) bool {
 	}
 	for i := range old.refs {
 		o, c := &old.refs[i], &cur.refs[i]
-		if !m.match(o.id, c.id) || o.kind != c.kind || o.lock != c.lock {
+		if m.loose && o.id != c.id || !m.match(o.id, c.id) || o.kind != c.kind || o.lock != c.lock {
 			return false
 		}
 	}
@@ -132,13 +136,14 @@ func (m *idMap) regCovers(old, cur *reg, how matching) bool {
 		if !domain.Within(&old.num, &cur.num) {
 			return false
 		}
-		if old.id == 0 {
+		if old.id == 0 || m.loose {
 			return true // it stood alone: ties of the new one only say more of it
 		}
 		return old.delta == cur.delta && old.delta32 == cur.delta32 && (!old.delta || old.off == cur.off) &&
 			m.matchScalars(old.id, cur.id)
 	case mapKey, mapValue, mem, buf, tpBuffer:
-		return old.sameType(cur) && domain.Within(&old.num, &cur.num) && m.match(old.id, cur.id) && m.match(old.ref, cur.ref)
+		return old.sameType(cur) && domain.Within(&old.num, &cur.num) &&
+			(m.match(old.id, cur.id) || m.loose && old.typ == mapValue && !old.canBeNull()) && m.match(old.ref, cur.ref)
 	case pkt, pktMeta:
 		if old.rng < 0 || cur.rng < 0 {
 			if old.rng != cur.rng {

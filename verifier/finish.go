@@ -15,7 +15,7 @@ func (w *walk) checkReturn() error { return w.checkReturnOf(isa.R0) }
 // checkReturnOf is checkReturn of another register, which bpf_throw returns.
 func (w *walk) checkReturnOf(n isa.Reg) error {
 	f := w.cur.frames[0]
-	ret := w.prog.Return
+	ret := w.prog.Returns(w.k)
 	own := (w.entry == 0 || w.in.Subprogs[w.entry].IsException) && !f.async // the program itself
 	if own && ret.Kind == linux.ReturnTarget {
 		r, free, err := w.targetReturn()
@@ -76,8 +76,11 @@ func (w *walk) targetReturn() (r linux.Return, free bool, err error) {
 }
 
 // roundStack is what a frame takes.
-func roundStack(depth int) int {
-	const unit = 16
+func (w *walk) roundStack(depth int) int {
+	unit := 16
+	if w.k.Version < smallFrames {
+		depth, unit = max(depth, 1), 32
+	}
 	return (depth + unit - 1) / unit * unit
 }
 
@@ -88,7 +91,7 @@ func (w *walk) stackDepths() error {
 			w.subs[n].depth = -int(s.FastcallOff)
 		}
 	}
-	private := w.prog.Is(linux.PrivateStack) && !w.k.Config.NoJIT
+	private := w.k.Has(linux.FeaturePrivateStacks) && w.prog.Is(linux.PrivateStack) && !w.k.Config.NoJIT
 	for n := range w.in.Subprogs {
 		private = private && !w.in.Subprogs[n].HasTailCall
 	}
@@ -221,7 +224,7 @@ func (c *chain) enter(n, frames, depth int) error {
 		c.callers++
 		defer func() { c.callers-- }()
 	}
-	size := roundStack(w.subs[n].depth)
+	size := w.roundStack(w.subs[n].depth)
 	if c.private && !c.shared[n] && size >= worthwhile {
 		c.own[n] = true
 	}

@@ -22,6 +22,7 @@ type call struct {
 	release isa.Reg // register whose reference is released, 0: none
 	ref     uint32  // of an argument
 	sub     int     // callback
+	callee  *frame  // to be entered after the call
 	size    uint64  // of the memory that is returned
 	maxSize uint64  // of the memory that is written
 	key     int64   // constant key of an array, -1 if not known
@@ -59,11 +60,11 @@ func (w *walk) callHelper(i *isa.Insn) error {
 		return w.refuse(einval, "call-locked", "function calls are not allowed while holding a lock")
 	}
 	name := linux.HelperName(id)
-	if id < 0 || name == "" && id != 0 {
-		return w.refuse(einval, "helper-unknown", "invalid func %s#%d", helperText(id), id)
+	if id < 0 || id != 0 && linux.HelperSince(id) > w.k.Version {
+		return w.refuse(einval, "helper-unknown", "invalid func unknown#%d", id)
 	}
 	if id == 0 {
-		return w.refuse(einval, "helper-type", "program of this type cannot use helper bpf_unspec#0")
+		return w.refuse(einval, "helper-type", w.noHelper(), "bpf_unspec", 0)
 	}
 	use := w.prog.Helper(w.k, id)
 	if (id == linux.HelperSetsockopt || id == linux.HelperGetsockopt) && w.prog.Type == linux.ProgTypeStructOps && w.in.AttachName == "release" {
@@ -82,7 +83,7 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	p := helpers.ForProg(id, w.p.Type, w.p.AttachType, w.in.Sleepable)
 	switch {
 	case use&linux.HelperAllowed == 0 || p == nil:
-		return w.refuse(einval, "helper-type", "program of this type cannot use helper %s#%d", name, id)
+		return w.refuse(einval, "helper-type", w.noHelper(), name, id)
 	case use&linux.HelperGPL != 0 && !w.in.GPL:
 		return w.refuse(einval, "helper-gpl", "cannot call GPL-restricted function from non-GPL compatible program")
 	case use&linux.HelperByTarget != 0:
@@ -109,6 +110,13 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	if err := w.recordMap(&c); err != nil {
 		return err
 	}
+	if id == linux.HelperForEachMapElem && w.k.Version < oneMap {
+		at := &w.at[w.pc]
+		if at.forEach != nil && at.forEach != c.m {
+			return w.refuse(einval, "for-each-maps", "tail_call abusing map_ptr")
+		}
+		at.forEach = c.m
+	}
 	for b := int64(0); b < c.raw.size; b++ {
 		a := access{base: c.raw.reg, off: int(b), size: 1, write: true}
 		if err := w.access(&a); err != nil {
@@ -133,6 +141,13 @@ func (w *walk) callHelper(i *isa.Insn) error {
 			return w.refuse(einval, "helper-map", "cannot pass map_type %d into func %s#%d", c.m.Type, name, id)
 		}
 	}
+	if id == linux.HelperTailCall && w.k.Version < tailReturns {
+		if w.k.Version >= packetEffects {
+			w.dropPackets()
+		}
+		w.pc++
+		return nil
+	}
 	if id == linux.HelperTailCall {
 		// The packet is as it was where the tail call fails, in the program itself: elsewhere nobody comes back.
 		if len(w.cur.frames) > 1 {
@@ -143,6 +158,12 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	}
 	if p.Has(helpers.ChangesPacket) || id == linux.HelperDynptrWrite && (c.dynForm == dynptrSkb || c.dynForm == dynptrSkbMeta) {
 		w.dropPackets()
+	}
+	if c.callee != nil {
+		w.pool.push(w.cur, c.callee)
+		w.pc = w.in.Subprogs[c.sub].Start
+		w.inst = nil
+		return nil
 	}
 	w.pc++
 	return nil
@@ -161,13 +182,6 @@ func (w *walk) endEarly(r0 reg, dropPackets bool) error {
 	err := w.leave()
 	w.log.fresh = fresh
 	return err
-}
-
-func helperText(id int32) string {
-	if n := linux.HelperName(id); n != "" {
-		return n[len("bpf_"):]
-	}
-	return "unknown"
 }
 
 // dropPackets makes packet pointers numbers: the packet may have moved.
@@ -237,6 +251,9 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 		// The kernel may write the loop out, if R4 is zero whenever it comes here.
 		if err := w.inlineLoop(c); err != nil {
 			return err
+		}
+		if !w.k.Has(linux.FeatureCallbackFixpoint) {
+			return w.pushCallback(c) // once, even if it would never run
 		}
 		// How often the callback runs is told by R1.
 		if w.cur.reg(isa.R1).typ != scalar {
@@ -394,6 +411,16 @@ func retFlags(f helpers.ArgFlags) (out regFlags) {
 
 // refineResult narrows what some helpers return.
 func (w *walk) refineResult(d *reg, c *call) {
+	switch c.id {
+	case linux.HelperGetSmpProcessorId:
+		if w.k.Version < knownCPUs {
+			return
+		}
+	case linux.HelperGetTaskStack:
+		if w.k.Version < linux.V(6, 1) {
+			return
+		}
+	}
 	switch c.id {
 	case linux.HelperGetStack, linux.HelperGetTaskStack, linux.HelperProbeReadStr, linux.HelperProbeReadKernelStr,
 		linux.HelperProbeReadUserStr:

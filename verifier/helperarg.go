@@ -106,13 +106,20 @@ func (w *walk) argType(n isa.Reg, r *reg, kind helpers.ArgKind, a *helpers.Arg, 
 	if r.typ == btfPtr && r.flags&alloc != 0 {
 		return w.localHelperArg(n, r, kind, a, c)
 	}
-	if !typeIn(want, r.typ, flags) {
-		return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), strings.Join(want, ", "))
+	isMem := kind == helpers.ArgMem || kind == helpers.ArgMapKey || kind == helpers.ArgMapValue
+	old := isMem && w.k.Version < memBTF
+	inMap := old && kind != helpers.ArgMem
+	if !typeIn(want, r.typ, flags) || old && r.typ == btfPtr || inMap && (r.typ == mem || r.typ == buf) {
+		list := w.oldTypes(strings.Join(want, ", "))
+		if inMap {
+			list, _, _ = strings.Cut(list, ", mem")
+		}
+		return w.refuse(eacces, "argument-type", "R%d type=%s expected=%s", n, r.typeName(), list)
 	}
 	if r.typ != btfPtr {
 		return nil
 	}
-	if kind == helpers.ArgMem || kind == helpers.ArgMapKey || kind == helpers.ArgMapValue {
+	if isMem {
 		if a.Flags&helpers.RdOnly == 0 {
 			return w.refuse(eacces, "argument-write", "%s() may write into memory pointed by R%d type=%s", linux.HelperName(c.id), n, r.typeName())
 		}
@@ -330,7 +337,7 @@ func (w *walk) helperMem(n isa.Reg, size int64, write, zeroOK bool, raw *rawMem)
 // constantKey finds out which element of an array is looked up, if the key on the stack is a constant.
 func (w *walk) constantKey(r *reg, c *call) error {
 	t := linux.MapType(c.m.Type)
-	if t != linux.MapTypeArray && t != linux.MapTypePerCPUArray || r.typ != ptrStack || !r.num.IsConst() {
+	if !w.k.Has(linux.FeatureArrayLookupNonNull) || t != linux.MapTypeArray && t != linux.MapTypePerCPUArray || r.typ != ptrStack || !r.num.IsConst() {
 		return nil
 	}
 	top := -int(r.off) - int(int64(r.num.Bits.Value)) - 1

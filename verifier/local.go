@@ -79,7 +79,22 @@ func (w *walk) localParam(n int, num isa.Reg, r *reg, kind kfuncKind, c *call) e
 		return w.refuse(einval, "local-unowned", "allocated object must be referenced")
 	}
 	c.typ = r.btf
-	return nil
+	return w.dropAnywhere(c)
+}
+
+// dropAnywhere refuses to drop, where the kernel may be in a non-maskable interrupt, what is more than memory: so does 7.3.
+func (w *walk) dropAnywhere(c *call) error {
+	if w.k.Version <= linux.Default.Version || !w.prog.Is(linux.Tracing) && w.prog.Type != linux.ProgTypeTracing {
+		return nil
+	}
+	f := w.fieldsOf(c.typ)
+	switch {
+	case f == nil || len(f.List) == 0:
+		return nil
+	case f.Has(prepare.KptrRef) && w.p.AttachType != uint32(linux.AttachTraceIter):
+		return w.refuse(einval, "local-nmi", "%s cannot be used in tracing programs on types with NMI unsafe fields", c.kf.name)
+	}
+	return unsupported("what a tracing program may drop, after Linux 6.18")
 }
 
 // kfuncPointer is what single functions return that their types do not tell. known: it was one of them. A result

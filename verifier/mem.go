@@ -156,7 +156,7 @@ func (w *walk) access(a *access) error {
 	case r.typ == ptrCtx:
 		err = w.accessCtx(r, off, a)
 	case r.typ == ptrStack:
-		if err := w.stackAccess(a.base, r, off, int64(a.size), a.write); err != nil {
+		if err := w.stackAccess(a.base, r, off, int64(a.size), a.write, false); err != nil {
 			return err
 		}
 		if a.write {

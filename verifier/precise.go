@@ -18,6 +18,8 @@ import (
 type linkedRegs struct {
 	n int8
 	r [6]linkedReg
+
+	unsynced bool // what is learnt is not brought together before it is used
 }
 
 type linkedReg struct {

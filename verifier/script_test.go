@@ -34,6 +34,7 @@ import (
 //	funcs                             func_info: the functions after the first are static
 //	want accept 13 1 8                processed, total states, stack; or
 //	want reject 22 processed message
+//	5.10 accept 13 1 0                    what Linux 5.10 says of it, as want
 //	--
 //	r0 = 0
 //	exit
@@ -43,6 +44,8 @@ type script struct {
 	p    *object.Program
 	want string
 	err  error
+
+	versions map[linux.Version]string // what other versions say
 
 	funcs bool
 }
@@ -133,7 +136,14 @@ func (s *script) set(word, rest string) (err error) {
 	case "want":
 		s.want = rest
 	default:
-		return fmt.Errorf("what is %q", word)
+		v, err := linux.ParseVersion(word)
+		if err != nil {
+			return fmt.Errorf("what is %q", word)
+		}
+		if s.versions == nil {
+			s.versions = map[linux.Version]string{}
+		}
+		s.versions[v] = rest
 	}
 	return err
 }

@@ -2,16 +2,21 @@ package verifier
 
 import (
 	"github.com/skepbpf/skep/isa"
+	"github.com/skepbpf/skep/linux"
+	"github.com/skepbpf/skep/verifier/domain"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
 
 // This file implements the stack: spills and fills of registers, plain bytes, and offsets that are not known.
 
 // stackAccess checks that size bytes at a stack pointer lie in its frame, which grows to hold them.
-func (w *walk) stackAccess(n isa.Reg, r *reg, off int, size int64, write bool) error {
+func (w *walk) stackAccess(n isa.Reg, r *reg, off int, size int64, write, indirect bool) error {
 	what := " read from"
 	if write {
 		what = " write to"
+	}
+	if indirect && w.k.Version < linux.V(6, 18) {
+		what = " indirect access to"
 	}
 	f := w.cur.frames[r.frame]
 	var lo, hi int64
@@ -41,9 +46,15 @@ func (w *walk) stackAccess(n isa.Reg, r *reg, off int, size int64, write bool) e
 		return w.refuse(errno, "stack-range", "invalid variable-offset%s stack R%d var_off=%s off=%d size=%d", what, n,
 			bitsText(r.num.Bits), off, size)
 	}
-	w.pool.grow(f, int(-lo))
+	if write || !w.strictStack {
+		w.pool.grow(f, int(-lo))
+	}
 	s := &w.subs[f.subprog]
-	s.depth = max(s.depth, (int(-lo)+slotSize-1)/slotSize*slotSize)
+	depth := int(-lo)
+	if w.k.Version >= wholeSlots {
+		depth = (depth + slotSize - 1) / slotSize * slotSize
+	}
+	s.depth = max(s.depth, depth)
 	return nil
 }
 
@@ -82,16 +93,16 @@ func (w *walk) writeStackFixed(f *frame, off, size int, v isa.Reg, hasReg bool, 
 		w.markWrite(f.no, 1<<spi)
 	}
 	switch {
-	case r != nil && whole && r.typ == scalar:
-		fits := r.width() <= 8*size && w.spillIDs
-		if fits {
+	case r != nil && whole && r.typ == scalar && w.keepsScalar(r):
+		fits := r.width() <= 8*size
+		if fits && w.spillIDs {
 			w.giveID(r)
 		}
 		s.save(r, size)
 		if !fits {
 			s.spill.id = 0
 		}
-	case r == nil && whole && imm != nil:
+	case r == nil && whole && imm != nil && !(w.oldSpills && imm.Imm == 0):
 		k := constReg(uint64(int64(imm.Imm)))
 		s.save(&k, size)
 	case r != nil && r.spillable():
@@ -125,6 +136,12 @@ func (w *walk) writeStackFixed(f *frame, off, size int, v isa.Reg, hasReg bool, 
 	return nil
 }
 
+// keepsScalar tells that a scalar that is stored is kept as it is, and not as plain bytes: older kernels keep no zero, and
+// nothing of which they know nothing.
+func (w *walk) keepsScalar(r *reg) bool {
+	return !w.oldSpills || !r.isNull() && r.num != domain.Unknown()
+}
+
 // save makes the slot hold a register in its low size bytes.
 func (s *slot) save(r *reg, size int) {
 	s.spill = *r
@@ -144,7 +161,7 @@ func (r *reg) spillable() bool { return r.typ > scalar && r.typ != tpBuffer && r
 // writeStackVar stores at an offset that is not known: any slot in reach may have changed.
 func (w *walk) writeStackVar(p *reg, f *frame, off, size int, v isa.Reg, hasReg bool, imm *isa.Insn) error {
 	lo, hi := int(p.num.SMin)+off, int(p.num.SMax)+off+size
-	zero := hasReg && w.cur.reg(v).isNull() || !hasReg && imm != nil && imm.Imm == 0
+	zero := hasReg && w.cur.reg(v).isNull() || !hasReg && imm != nil && imm.Imm == 0 && !w.oldSpills
 	w.touchFastcall(f, lo)
 	used := false
 	for at := lo; at < hi; at++ {
@@ -179,31 +196,37 @@ func (w *walk) writeStackVar(p *reg, f *frame, off, size int, v isa.Reg, hasReg 
 func (w *walk) readStack(n isa.Reg, r *reg, off, size int, dst isa.Reg, hasDst bool) error {
 	f := w.cur.frames[r.frame]
 	if r.num.IsConst() {
-		return w.readStackFixed(f, off+int(int64(r.num.Bits.Value)), size, dst, hasDst)
+		return w.readStackFixed(n, f, off+int(int64(r.num.Bits.Value)), size, dst, hasDst)
 	}
 	if !hasDst {
 		return w.refuse(eacces, "stack-variable",
 			"variable offset stack pointer cannot be passed into helper function; var_off=%s off=%d size=%d", bitsText(r.num.Bits), off, size)
 	}
+	lo, hi := int(r.num.SMin)+off, int(r.num.SMax)+off
+	if w.strictStack && (-lo-1)/slotSize >= len(f.stack) {
+		return w.refuse(eacces, "stack-read", "invalid variable-offset read from stack R%d var_off=%s size=%d", n, bitsText(r.num.Bits), size)
+	}
 	if err := w.stackInitialised(n, r, off, int64(size), false, false, nil); err != nil {
 		return err
 	}
-	lo, hi := int(r.num.SMin)+off, int(r.num.SMax)+off
 	w.readBytes(f, lo, hi+size, dst)
 	w.touchFastcall(f, lo)
 	return nil
 }
 
-func (w *walk) readStackFixed(f *frame, off, size int, dst isa.Reg, hasDst bool) error {
+func (w *walk) readStackFixed(n isa.Reg, f *frame, off, size int, dst isa.Reg, hasDst bool) error {
 	top := -off - 1
 	spi := top / slotSize
+	if spi >= len(f.stack) {
+		return w.refuse(eacces, "stack-read", "invalid read from stack R%d off=%d size=%d", n, off, size)
+	}
 	s := &f.stack[spi]
 	w.log.scratchSlot(spi)
 	w.touchFastcall(f, off)
 	w.markRead(f.no, 1<<spi)
 	if !s.isSpill() {
 		for b := 0; b < size; b++ {
-			if k := s.kind[(top-b)%slotSize]; k == kindSpill || k >= kindDynptr || k == kindInvalid && w.strictStack {
+			if k := s.kind[(top-b)%slotSize]; k == kindSpill || k >= kindDynptr {
 				return w.refuse(eacces, "stack-read", "invalid read from stack off %d+%d size %d", off, b, size)
 			}
 		}
@@ -231,7 +254,7 @@ func (w *walk) readStackFixed(f *frame, off, size int, dst isa.Reg, hasDst bool)
 		return nil
 	}
 	d := w.cur.reg(dst)
-	if size <= width && off%slotSize == 0 {
+	if (size == width || size < width && !w.oldSpills) && off%slotSize == 0 {
 		if size == 4 && width == 4 && r.width() <= 32 && w.spillIDs {
 			w.giveID(r)
 		}
@@ -241,6 +264,10 @@ func (w *walk) readStackFixed(f *frame, off, size int, dst isa.Reg, hasDst bool)
 			d.id = 0
 		}
 		w.noteStack(f.no, spi)
+		return nil
+	}
+	if w.oldSpills {
+		d.setUnknown()
 		return nil
 	}
 	spills, zeros := 0, 0
@@ -276,6 +303,15 @@ func (w *walk) readBytes(f *frame, lo, hi int, dst isa.Reg) {
 		}
 	}
 	d.setConst(0)
+	d.precise = w.oldSpills
+}
+
+// indirect is what older kernels say of accesses by helpers.
+func (w *walk) indirect() string {
+	if w.k.Version < linux.V(6, 18) {
+		return " indirect"
+	}
+	return ""
 }
 
 // A rawMem is memory that a helper will write without looking at it: noted, and written after the call.
@@ -290,10 +326,11 @@ func (w *walk) stackInitialised(n isa.Reg, r *reg, off int, size int64, zeroOK, 
 	if size == 0 && !zeroOK {
 		return w.refuse(eacces, "zero-size", "invalid zero-sized read")
 	}
-	if err := w.stackAccess(n, r, off, size, write); err != nil {
+	f := w.cur.frames[r.frame]
+	had := len(f.stack)
+	if err := w.stackAccess(n, r, off, size, write, true); err != nil {
 		return err
 	}
-	f := w.cur.frames[r.frame]
 	var lo, hi int
 	if r.num.IsConst() {
 		lo = int(int64(r.num.Bits.Value)) + off
@@ -311,14 +348,18 @@ func (w *walk) stackInitialised(n isa.Reg, r *reg, off int, size int64, zeroOK, 
 		raw.reg, raw.size = n, size
 		return nil
 	}
+	if w.strictStack && hi+int(size) > lo && (-lo-1)/slotSize >= had {
+		if r.num.IsConst() {
+			return w.refuse(eacces, "stack-read", "invalid indirect read from stack R%d off %d+0 size %d", n, lo, size)
+		}
+		return w.refuse(eacces, "stack-read", "invalid indirect read from stack R%d var_off %s+0 size %d", n, bitsText(r.num.Bits), size)
+	}
 	for at := lo; at < hi+int(size); at++ {
 		spi := (-at - 1) / slotSize
 		s := &f.stack[spi]
 		k := &s.kind[(-at-1)%slotSize]
 		switch {
 		case *k == kindMisc:
-		case *k == kindInvalid && w.strictStack && !write:
-			return w.refuse(eacces, "stack-read", "invalid indirect read from stack R%d off %d+%d size %d", n, lo, at-lo, size)
 		case *k == kindZero || *k == kindInvalid:
 			if write {
 				*k = kindMisc
@@ -330,9 +371,9 @@ func (w *walk) stackInitialised(n isa.Reg, r *reg, off int, size int64, zeroOK, 
 			}
 		default:
 			if r.num.IsConst() {
-				return w.refuse(eacces, "stack-read", "invalid read from stack R%d off %d+%d size %d", n, lo, at-lo, size)
+				return w.refuse(eacces, "stack-read", "invalid%s read from stack R%d off %d+%d size %d", w.indirect(), n, lo, at-lo, size)
 			}
-			return w.refuse(eacces, "stack-read", "invalid read from stack R%d var_off %s+%d size %d", n, bitsText(r.num.Bits), at-lo, size)
+			return w.refuse(eacces, "stack-read", "invalid%s read from stack R%d var_off %s+%d size %d", w.indirect(), n, bitsText(r.num.Bits), at-lo, size)
 		}
 		w.markRead(f.no, 1<<spi)
 	}

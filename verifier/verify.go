@@ -159,6 +159,9 @@ func (w *walk) prepare() *prepare.Fault {
 	w.log.level = o.LogLevel
 	w.prog = w.k.Prog(linux.ProgType(p.Type), linux.AttachType(p.AttachType), p.AttachTo)
 	w.byVersion()
+	if w.prog != nil && !w.k.Known(linux.ProgType(p.Type), linux.AttachType(p.AttachType)) {
+		return &prepare.Fault{Errno: einval, Insn: -1, Code: "attach"}
+	}
 	in, fault := prepare.Prepare(p, w.prep)
 	if fault != nil {
 		return fault

@@ -7,6 +7,7 @@ import (
 	"github.com/skepbpf/skep/isa"
 	"github.com/skepbpf/skep/linux"
 	"github.com/skepbpf/skep/object"
+	"github.com/skepbpf/skep/verifier/domain"
 	"github.com/skepbpf/skep/verifier/internal/prepare"
 )
 
@@ -45,9 +46,11 @@ type walk struct {
 	tmp    [2]reg // scratch: a reg whose address is taken would be allocated
 	old    bool   // the kernel does not know all instructions
 
-	spillIDs    bool // spilled scalars keep their ids
+	spillIDs    bool        // spilled scalars get ids
+	less        domain.Less // what the kernel does not conclude of numbers
+	oldSpills   bool        // spilled scalars are filled by as many bytes only
 	prep        prepare.Options
-	strictStack bool // bytes of the stack that were not written may not be read
+	strictStack bool // the stack may not be read below what was written
 
 	strict bool  // BPF_F_STRICT_ALIGNMENT
 	freq   bool  // BPF_F_TEST_STATE_FREQ
@@ -79,6 +82,8 @@ type insnInfo struct {
 
 	loopSeen, loopInline bool // bpf_loop: walked before; may be written out so far
 	loopSub              int
+
+	forEach *mapInfo // bpf_for_each_map_elem: map of an earlier walk
 }
 
 // A pending is a branch that is to be walked.
@@ -121,6 +126,9 @@ const (
 // refuse ends the walk with the kernel's message, which may be several lines.
 func (w *walk) refuse(errno int, code, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
+	if w.k.Version < linux.Default.Version {
+		text = w.oldWords(text)
+	}
 	if w.log.on() {
 		w.log.line(text)
 	}
@@ -321,13 +329,25 @@ func (w *walk) step() (done bool, err error) {
 	return false, nil
 }
 
-// verify is the walk over the main program and the functions that stand for themselves.
+// verify is the walk over the main program and the functions that stand for themselves: all of them, and before it, where
+// the kernel does not look at those alone that are called.
 func (w *walk) verify() error {
+	eager := !w.k.Has(linux.FeatureGlobalFuncLazy)
+	if eager {
+		for n := range w.subs {
+			w.subs[n].called = true
+		}
+		if err := w.globals(); err != nil {
+			return err
+		}
+	}
 	if err := w.enter(0); err != nil {
 		return err
 	}
-	if err := w.globals(); err != nil {
-		return err
+	if !eager {
+		if err := w.globals(); err != nil {
+			return err
+		}
 	}
 	if err := w.stackDepths(); err != nil {
 		return err

@@ -24,6 +24,9 @@ type Kernel struct {
 	recorded bool // the BTF ids in the cases are those of this kernel
 }
 
+// Recorded says that this is the kernel behind the cases' Want.
+func (k *Kernel) Recorded() bool { return k.recorded }
+
 // Kernel gives the kernel of that version, "" for the recorded one. It is read and parsed once.
 func (s *Set) Kernel(version string) (*Kernel, error) {
 	rec := s.Recorded()

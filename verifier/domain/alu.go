@@ -27,15 +27,15 @@ const (
 
 // ALU makes x the result of x op y. With is32 it is an operation of class ALU: on the low 32 bits, and
 // the high ones become zero. y is only read; it may be x itself.
-func (x *Scalar) ALU(op Op, is32 bool, y *Scalar) { alu[w64, w32](x, y, op, is32) }
+func (x *Scalar) ALU(op Op, is32 bool, y *Scalar) { alu[w64, w32](x, y, op, is32, 0) }
 
-func alu[W, H width](x, y *Scalar, op Op, is32 bool) {
+func alu[W, H width](x, y *Scalar, op Op, is32 bool, less Less) {
 	switch op {
 	case Mov:
 		*x = *y
 		if is32 {
 			zeroExtend[W, H](x)
-			sync[W, H](x)
+			sync[W, H](x, less)
 		}
 		return
 	case Div, SDiv, Mod, SMod:
@@ -43,7 +43,15 @@ func alu[W, H width](x, y *Scalar, op Op, is32 bool) {
 		setUnknown[W, H](x)
 		return
 	case Lsh, Rsh, Arsh:
-		shift[W, H](x, y, op, is32)
+		shift[W, H](x, y, op, is32, less)
+		return
+	}
+	if op == Neg && less&LessNeg != 0 {
+		setUnknown[W, H](x) // not even the high half is known to be zero
+		return
+	}
+	if less&LessMixed != 0 && op != Add && op != Sub && op != And && op != Neg && !less.constant(is32, y) {
+		setUnknown[W, H](x)
 		return
 	}
 	t := aluBits[W](x.Bits, y.Bits, op)
@@ -55,16 +63,16 @@ func alu[W, H width](x, y *Scalar, op Op, is32 bool) {
 		setConst[W, H](x, t.Value)
 		return
 	}
-	half := aluSpan[H](x.half(), y.half(), t.low(nbits[H]()), op)
+	half := aluSpan[H](x.half(), y.half(), t.low(nbits[H]()), op, less)
 	if !is32 {
-		x.setWord(aluSpan[W](x.word(), y.word(), t, op))
+		x.setWord(aluSpan[W](x.word(), y.word(), t, op, less))
 	}
 	x.Bits = t
 	x.setHalf(half)
 	if is32 {
 		zeroExtend[W, H](x)
 	}
-	sync[W, H](x)
+	sync[W, H](x, less)
 }
 
 // aluBits is the known bits of x op y as W-bit words.
@@ -89,7 +97,15 @@ func aluBits[W width](x, y Tnum, op Op) (t Tnum) {
 }
 
 // aluSpan is the ranges of x op y, whose known bits are t.
-func aluSpan[W width](x, y span, t Tnum, op Op) span {
+func aluSpan[W width](x, y span, t Tnum, op Op, less Less) span {
+	switch {
+	case op == Add && less&LessSums != 0:
+		return addSpanLess[W](x, y)
+	case op == Sub && less&LessSums != 0:
+		return subSpanLess[W](x, y)
+	case op == Mul && less&LessMul != 0:
+		return mulSpanLess[W](x, y)
+	}
 	switch op {
 	case Add:
 		return addSpan[W](x, y)
@@ -162,7 +178,7 @@ func (x *Scalar) SubOffset(y *Scalar) { offset[w64, w32](x, y, Sub) }
 
 func offset[W, H width](x, y *Scalar, op Op) {
 	t := aluBits[W](x.Bits, y.Bits, op)
-	w := aluSpan[W](x.word(), y.word(), t, op)
+	w := aluSpan[W](x.word(), y.word(), t, op, 0)
 	if op == Add {
 		if _, wraps := addU[W](x.UMin, y.UMin); wraps {
 			w.umin, w.umax = 0, maxU[W]()
@@ -173,5 +189,5 @@ func offset[W, H width](x, y *Scalar, op Op) {
 	x.Bits = t
 	x.setWord(w)
 	x.setHalf(fullSpan[H]())
-	sync[W, H](x)
+	sync[W, H](x, 0)
 }

@@ -22,7 +22,7 @@ func truncate[W, H width](x *Scalar, n uint) {
 	if n < nbits[H]() {
 		x.setHalf(fullSpan[H]())
 	}
-	sync[W, H](x)
+	sync[W, H](x, 0)
 }
 
 // SignExtend makes x the sign extension of its low size bytes (1, 2 or 4), as a sign-extending load of
@@ -36,7 +36,7 @@ func signExtend[W, H width](x *Scalar, n uint, is32 bool) {
 		}
 		x.Bits, x.S32Min, x.S32Max, x.U32Min, x.U32Max = signExtendHalf[H](x, n)
 		zeroExtend[W, H](x)
-		sync[W, H](x)
+		sync[W, H](x, 0)
 		return
 	}
 	if n >= nbits[W]() {
@@ -50,7 +50,7 @@ func signExtend[W, H width](x *Scalar, n uint, is32 bool) {
 	x.Bits = t
 	x.setWord(w)
 	x.setHalf(half)
-	sync[W, H](x)
+	sync[W, H](x, 0)
 }
 
 func signExtendHalf[H width](x *Scalar, n uint) (Tnum, int32, int32, uint32, uint32) {

@@ -41,7 +41,7 @@ func elements[W, H width](rnd *rand.Rand, n int) []element {
 	}
 	for tries := 0; len(all) < n && tries < 100*n; tries++ {
 		x := randomScalar[W, H](rnd)
-		sync[W, H](&x)
+		sync[W, H](&x, 0)
 		add(x)
 	}
 	return all
@@ -126,6 +126,9 @@ func testWidth[W, H width](t *testing.T, n int) {
 	t.Run("casts", func(t *testing.T) { testCasts[W, H](t, all) })
 }
 
+// allLess is what the oldest kernels conclude.
+const allLess = LessNeg | LessSums | LessMul | LessSync | LessCompare | LessApart | LessMixed | LessTrim
+
 func testALU[W, H width](t *testing.T, all []element, op Op, is32 bool) {
 	w := nbits[W]()
 	if is32 {
@@ -135,7 +138,7 @@ func testALU[W, H width](t *testing.T, all []element, op Op, is32 bool) {
 	if op == Mov || op == Neg {
 		others = all[:1] // one operand is ignored
 	}
-	var sc, constant score // constant: if y is
+	var sc, constant, less score // constant: if y is; less: in older kernels
 	for i := range all {
 		for j := range others {
 			x, y := &all[i], &others[j]
@@ -146,13 +149,18 @@ func testALU[W, H width](t *testing.T, all []element, op Op, is32 bool) {
 				}
 			}
 			got := x.x
-			alu[W, H](&got, &y.x, op, is32)
+			alu[W, H](&got, &y.x, op, is32, 0)
 			which := &sc
 			if y.x.IsConst() {
 				which = &constant
 			}
 			if !checkImage[W, H](t, &got, &image, which) {
 				t.Fatalf("%v\n%+v\n%+v\n=> %+v\nmisses some of %b", opNames[op], x.x, y.x, got, image)
+			}
+			old := x.x
+			alu[W, H](&old, &y.x, op, is32, allLess)
+			if !checkImage[W, H](t, &old, &image, &less) {
+				t.Fatalf("%v\n%+v\n%+v\n=> %+v in older kernels\nmisses some of %b", opNames[op], x.x, y.x, old, image)
 			}
 		}
 	}
@@ -173,7 +181,7 @@ func testCond[W, H width](t *testing.T, all []element, c Cond, is32 bool) {
 	if is32 {
 		w = nbits[H]()
 	}
-	var decided, refined score
+	var decided, refined, less score
 	for i := range all {
 		for j := range all {
 			x, y := &all[i], &all[j]
@@ -199,9 +207,14 @@ func testCond[W, H width](t *testing.T, all []element, c Cond, is32 bool) {
 				continue
 			}
 			a, b := x.x, y.x
-			refine[W, H](c, is32, &a, &b)
+			refine[W, H](c, is32, &a, &b, 0)
 			if !checkImage[W, H](t, &a, &xs, &refined) || !checkImage[W, H](t, &b, &ys, &refined) {
 				t.Fatalf("%s\n%+v\n%+v\n=>\n%+v\n%+v\nmisses some of %b or %b", condNames[c], x.x, y.x, a, b, xs, ys)
+			}
+			oldA, oldB := x.x, y.x
+			refine[W, H](c, is32, &oldA, &oldB, allLess)
+			if !checkImage[W, H](t, &oldA, &xs, &less) || !checkImage[W, H](t, &oldB, &ys, &less) {
+				t.Fatalf("%s\n%+v\n%+v\n=> in older kernels\n%+v\n%+v\nmisses some of %b or %b", condNames[c], x.x, y.x, oldA, oldB, xs, ys)
 			}
 			if (!consistent[W, H](&a) || !consistent[W, H](&b)) && !never {
 				t.Fatalf("%s\n%+v\n%+v\n=> called contradictory\n%+v\n%+v", condNames[c], x.x, y.x, a, b)
@@ -222,7 +235,7 @@ func testSync[W, H width](t *testing.T, n int) {
 			continue
 		}
 		got := x
-		sync[W, H](&got)
+		sync[W, H](&got, 0)
 		if !checkImage[W, H](t, &got, &before, &sc) {
 			t.Fatalf("%+v\n=> %+v", x, got)
 		}

@@ -104,11 +104,11 @@ func disjoint(a, b span) bool {
 // If not, no execution takes this branch, but Decide has not noticed. Linux then prints the Violation of
 // each inconsistent operand, forgets its ranges with SetUnbounded, and verifies the branch all the same.
 func Refine(c Cond, is32 bool, x, y *Scalar) bool {
-	refine[w64, w32](c, is32, x, y)
+	refine[w64, w32](c, is32, x, y, 0)
 	return consistent[w64, w32](x) && consistent[w64, w32](y)
 }
 
-func refine[W, H width](c Cond, is32 bool, x, y *Scalar) {
+func refine[W, H width](c Cond, is32 bool, x, y *Scalar, less Less) {
 	switch c {
 	case Gt, Ge, SGt, SGe:
 		// x > y is y < x: from here on, only "less".
@@ -116,7 +116,7 @@ func refine[W, H width](c Cond, is32 bool, x, y *Scalar) {
 		c ^= Gt ^ Lt // swaps Gt with Lt and Ge with Le, likewise signed
 	}
 	if c == Set || c == NSet {
-		refineMask[W, H](c, is32, x, y)
+		refineMask[W, H](c, is32, x, y, less)
 		return
 	}
 	a, b, s, t := x.word(), y.word(), x.Bits, y.Bits
@@ -138,14 +138,18 @@ func refine[W, H width](c Cond, is32 bool, x, y *Scalar) {
 		x.setWord(a)
 		y.setWord(*pb)
 	}
-	sync[W, H](x)
+	if less&LessApart != 0 {
+		apart[W, H](is32, x)
+		apart[W, H](is32, y)
+	}
+	sync[W, H](x, less)
 	if x != y {
-		sync[W, H](y)
+		sync[W, H](y, less)
 	}
 }
 
 // refineMask learns from x & y being zero or not, if y (or x) is constant.
-func refineMask[W, H width](c Cond, is32 bool, x, y *Scalar) {
+func refineMask[W, H width](c Cond, is32 bool, x, y *Scalar, less Less) {
 	word := maxU[W]()
 	if is32 {
 		word = maxU[H]()
@@ -161,11 +165,11 @@ func refineMask[W, H width](c Cond, is32 bool, x, y *Scalar) {
 		t := x.Bits.And(Tnum{Value: ^mask})
 		setUnknown[W, H](x)
 		x.Bits = t
-		sync[W, H](x)
+		sync[W, H](x, less)
 	case mask&(mask-1) == 0 && mask != 0:
 		// Only one bit can have made the condition true.
 		x.Bits = x.Bits.Or(Tnum{Value: mask})
-		sync[W, H](x)
+		sync[W, H](x, less)
 	}
 }
 

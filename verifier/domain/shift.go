@@ -2,7 +2,7 @@ package domain
 
 // This file implements the shifts. Linux follows only shifts by a constant below the word size.
 
-func shift[W, H width](x, y *Scalar, op Op, is32 bool) {
+func shift[W, H width](x, y *Scalar, op Op, is32 bool, less Less) {
 	n, size := uint(y.UMin), nbits[W]()
 	if is32 {
 		size = nbits[H]()
@@ -16,7 +16,7 @@ func shift[W, H width](x, y *Scalar, op Op, is32 bool) {
 		x.Bits = shiftBits(x.Bits.low(size), op, n, size)
 		x.setHalf(shiftSpan[H](x.half(), op, n))
 		zeroExtend[W, H](x)
-		sync[W, H](x)
+		sync[W, H](x, less)
 		return
 	}
 	half := fullSpan[H]()
@@ -31,7 +31,7 @@ func shift[W, H width](x, y *Scalar, op Op, is32 bool) {
 	x.Bits = shiftBits(x.Bits, op, n, size)
 	x.setWord(w)
 	x.setHalf(half)
-	sync[W, H](x)
+	sync[W, H](x, less)
 }
 
 func shiftBits(t Tnum, op Op, n, size uint) Tnum {

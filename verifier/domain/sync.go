@@ -4,25 +4,29 @@ package domain
 
 // Sync makes each part of s know what the others imply, as far as Linux draws the conclusion. It goes
 // three rounds rather than to a fixpoint; three million random Scalars at width 8 did not need a fourth.
-func (s *Scalar) Sync() { sync[w64, w32](s) }
+func (s *Scalar) Sync() { sync[w64, w32](s, 0) }
 
-func sync[W, H width](s *Scalar) {
+func sync[W, H width](s *Scalar, less Less) {
 	w, h, t := s.word(), s.half(), s.Bits
 	if t.Mask == 0 && w == constSpan[W](t.Value) && h == constSpan[H](t.Value) {
 		return
 	}
 
-	if v, ok := meetBoth[W, H](&w, &h, t); ok {
+	if v, ok := meetBoth[W, H](&w, &h, t); ok && less&LessSync == 0 {
 		setConst[W, H](s, v)
 		return
 	}
 	settled := false // the last round found nothing, so another would not either
 	for round := 0; round < 3 && !settled; round++ {
 		w0, h0 := w, h
-		halfFromWord[W, H](&h, &w)
-		crossSign[H](&h)
-		crossSign[W](&w)
-		wordFromHalf[W, H](&w, &h)
+		if less&LessApart == 0 {
+			halfFromWord[W, H](&h, &w)
+		}
+		crossSign[H](&h, less)
+		crossSign[W](&w, less)
+		if less&LessApart == 0 {
+			wordFromHalf[W, H](&w, &h)
+		}
 		settled = w == w0 && h == h0
 	}
 	t = t.Intersect(TnumRange(w.umin, w.umax).low(nbits[W]()))
@@ -30,7 +34,7 @@ func sync[W, H width](s *Scalar) {
 	if settled && t == s.Bits && w == s.word() && h == s.half() {
 		return // nothing has changed since the bits were looked at: the common case
 	}
-	if v, ok := meetBoth[W, H](&w, &h, t); ok {
+	if v, ok := meetBoth[W, H](&w, &h, t); ok && less&LessSync == 0 {
 		setConst[W, H](s, v)
 		return
 	}
@@ -58,7 +62,7 @@ func meetBoth[W, H width](w, h *span, t Tnum) (only uint64, ok bool) {
 }
 
 // crossSign lets the two readings of one word narrow each other.
-func crossSign[W width](r *span) {
+func crossSign[W width](r *span, less Less) {
 	// Unsigned bounds on the same side of the sign change are signed bounds too.
 	if lo, hi := sext[W](r.umin), sext[W](r.umax); lo <= hi {
 		r.meetS(lo, hi)
@@ -67,6 +71,7 @@ func crossSign[W width](r *span) {
 	switch {
 	case lo <= hi:
 		r.meetU(lo, hi)
+	case less&LessSync != 0:
 	case r.umax < lo:
 		// In the unsigned reading the signed range is 0..hi and lo..2^W-1. Only the first is possible.
 		r.smin = sext[W](r.umin)

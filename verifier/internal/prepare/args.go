@@ -158,6 +158,9 @@ func (r *signer) arg(i int, t btf.Type, tags argTags) bool {
 		}
 		return r.failGlobal(einval, "Arg#%d type %s in %s() is not supported yet.", i, kindName(t), r.sub.Name)
 	}
+	if r.in.options.NoMemArgs && !r.in.isContext(p.Target) {
+		return r.failGlobal(einval, "Arg#%d type %s in %s() is not supported yet.", i, kindName(t), r.sub.Name)
+	}
 	combination := func() bool { return r.fail(einval, "arg#%d has invalid combination of tags", i) }
 	target := p.Target
 	switch {

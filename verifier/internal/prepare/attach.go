@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -34,9 +35,9 @@ func (in *Info) checkAttach() *Fault {
 		}
 		return nil
 	}
-	if in.Sleepable && !in.maySleep() {
-		return fault(einval, -1, "may-not-sleep",
-			"Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable")
+	if in.Sleepable && (in.options.NoSleep || !in.maySleep()) {
+		return fault(einval, -1, "may-not-sleep", "%s",
+			cmp.Or(in.options.Sleepers, "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable"))
 	}
 	switch p.Type {
 	case progStructOps:

@@ -51,6 +51,8 @@ var specialTypes = map[string]specialType{
 	"bpf_rb_node":       {RBNode, 32},
 }
 
+var oldKptrTags = map[string]FieldKind{"kptr": KptrUntrusted, "kptr_ref": KptrRef}
+
 var kptrTags = map[string]FieldKind{
 	"kptr_untrusted": KptrUntrusted,
 	"kptr":           KptrRef,
@@ -281,7 +283,11 @@ func (s *fieldScan) kptr(f *Field, p *btf.Pointer) bool {
 	if !ok {
 		return false
 	}
-	if f.Kind = kptrTags[tag.Value]; f.Kind == 0 || s.options.NoKptrs {
+	tags := kptrTags
+	if s.options.OldKptrs {
+		tags = oldKptrTags
+	}
+	if f.Kind = tags[tag.Value]; f.Kind == 0 || s.options.NoKptrs {
 		return false
 	}
 	f.Size = 8

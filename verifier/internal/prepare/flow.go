@@ -29,6 +29,55 @@ func (in *Info) Next(pc int) (out [2]int, n int) {
 	return out, n
 }
 
+// checkBackEdges refuses what older kernels take for a loop that may not be. They search depth first, what follows before
+// where a jump goes; what matters is an edge to an instruction that is on the way to this one.
+func (in *Info) checkBackEdges() *Fault {
+	if !in.options.Straight {
+		return nil
+	}
+	insns := in.Program.Insns
+	const onPath, done = 1, 2
+	state := make([]uint8, len(insns))
+	type at struct{ pc, edge int }
+	path := make([]at, 0, 64)
+	for n := range in.Subprogs {
+		if start := in.Subprogs[n].Start; start == 0 || in.Subprogs[n].IsException {
+			path, state[start] = append(path, at{start, 0}), onPath
+		}
+		for len(path) > 0 {
+			top := &path[len(path)-1]
+			to, jump, ok := in.edge(top.pc, top.edge)
+			top.edge++
+			switch {
+			case !ok:
+				state[top.pc] = done
+				path = path[:len(path)-1]
+			case to >= len(insns) || state[to] == done:
+			case state[to] == 0:
+				path, state[to] = append(path, at{to, 0}), onPath
+			case !jump:
+				return fault(einval, top.pc, "loop", "back-edge from insn %d to %d", top.pc, to)
+			}
+		}
+	}
+	return nil
+}
+
+// edge is the n-th way on from pc, and whether it is one of a jump.
+func (in *Info) edge(pc, n int) (to int, jump, ok bool) {
+	next, most := in.Next(pc)
+	i := &in.Program.Insns[pc]
+	switch {
+	case i.Opcode == opLdImm64 && in.options.Halves && n == 0:
+		return pc + 1, false, true
+	case n < most:
+		return next[n], isJump(i) || isGoto(i), true
+	case n == most:
+		to, ok = callTarget(in.Program.Insns, pc)
+	}
+	return to, i.Opcode == opLdImm64, ok
+}
+
 // checkFlow checks that every instruction can be reached, notes what Linux does at it, and what a function does
 // by those that it calls.
 func (in *Info) checkFlow() *Fault {
@@ -125,7 +174,10 @@ func (in *Info) markCall(pc int, s *Subprog, set func(int, Flags)) {
 			set(pc, PrunePoint)
 		}
 		if h.Has(helpers.SyncCallback) {
-			set(pc, CallsCallback|ForceCheckpoint|PrunePoint|JumpPoint)
+			set(pc, CallsCallback)
+			if !in.options.CallOnce {
+				set(pc, ForceCheckpoint|PrunePoint|JumpPoint)
+			}
 		}
 		s.ChangesPacket = s.ChangesPacket || h.Has(helpers.ChangesPacket)
 		s.MightSleep = s.MightSleep || h.MightSleep && (in.options.Helper == nil || in.options.Helper(i.Imm))

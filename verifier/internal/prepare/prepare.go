@@ -36,6 +36,24 @@ type Options struct {
 	NoArgTags bool
 	// NoKptrs and NoLocal say that the kernel does not know pointers to objects in maps, or objects of programs' own types.
 	NoKptrs, NoLocal bool
+	// OldKptrs says that it knows the tags of the first such pointers; NoExceptions that it knows no callback of exceptions.
+	OldKptrs, NoExceptions bool
+	// NoFuncPtr says that the kernel does not know addresses of functions; NoMemArgs that global functions take no pointers
+	// but that to the context.
+	NoFuncPtr, NoMemArgs bool
+	// CallOnce says that callbacks are walked once only.
+	CallOnce bool
+	// NoFastcalls says that the kernel does not know calls that leave registers alone.
+	NoFastcalls bool
+	// AllFields says that the fields of instructions are looked at where they are never executed, too.
+	AllFields bool
+	// Straight says that loops must be closed by jumps: the kernel refuses one that an instruction that just goes on, or a
+	// call, closes. Halves says that it takes the two slots of an LdImm64 for two instructions there.
+	Straight, Halves bool
+	// NoSleep says that programs of the type may not sleep, where the newest kernels let them.
+	NoSleep bool
+	// Sleepers is how the kernel says which programs may, "" for the newest kernels' words.
+	Sleepers string
 }
 
 // A Fault is a refusal.
@@ -174,7 +192,7 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 	in.kfunc = kfuncTable(p, o.KernelBTF)
 	for n, stage := range []func() *Fault{
 		in.checkAttributes, in.readFuncs, in.findSubprogs, in.checkJumps, in.matchFuncs, in.checkLines, in.resolve,
-		in.checkFlow, in.checkAttach} {
+		in.checkBackEdges, in.checkFlow, in.checkAttach} {
 		if f := stage(); f != nil {
 			f.Lines, f.Functions = in.HeadLines(), max(f.Functions, len(in.Subprogs))
 			if n >= 2 {
@@ -186,7 +204,9 @@ func Prepare(p *object.Program, o Options) (*Info, *Fault) {
 	in.signatures()
 	in.findLoops()
 	in.findLive()
-	in.findFastcalls()
+	if !o.NoFastcalls {
+		in.findFastcalls()
+	}
 	return in, nil
 }
 

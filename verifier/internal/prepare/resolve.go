@@ -99,6 +99,15 @@ func (in *Info) resolve() *Fault {
 			if !known(i.Opcode) {
 				return fault(einval, pc, "unknown-opcode", "unknown opcode %02x", i.Opcode)
 			}
+			if in.options.AllFields {
+				f := isa.Check(insns, pc)
+				if f == nil && isJump(i) {
+					f = isa.CheckJump(i)
+				}
+				if f != nil {
+					return fault(f.Errno, pc, "reserved-fields", "%s", f.Message)
+				}
+			}
 			continue
 		}
 		if pc+1 == len(insns) {
@@ -118,7 +127,11 @@ func (in *Info) resolve() *Fault {
 
 func (in *Info) resolveAddress(pc int, i, hi *isa.Insn) *Fault {
 	switch i.Src {
-	case isa.PseudoNone, isa.PseudoFunc:
+	case isa.PseudoFunc:
+		if !in.options.NoFuncPtr {
+			return nil
+		}
+	case isa.PseudoNone:
 		return nil
 	case isa.PseudoBTFID:
 		return in.resolveSymbol(pc, i, hi)

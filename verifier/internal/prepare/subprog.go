@@ -11,6 +11,9 @@ func (in *Info) findSubprogs() *Fault {
 	kfuncs := map[kfuncID]bool{}
 	for pc := range insns {
 		t, ok := callTarget(insns, pc)
+		if ok && in.options.NoFuncPtr && insns[pc].Opcode == opLdImm64 {
+			continue
+		}
 		if !ok {
 			if f := in.checkKfunc(pc, kfuncs); f != nil {
 				f.Functions = len(starts)
@@ -37,6 +40,9 @@ func (in *Info) findSubprogs() *Fault {
 	except, f := in.findException()
 	if f != nil {
 		return f
+	}
+	if in.options.NoExceptions {
+		except = -1
 	}
 	if except >= 0 {
 		at, found := slices.BinarySearch(starts, except)
