@@ -80,7 +80,7 @@ func (w *walk) unknownOpcode(i *isa.Insn) string {
 	switch {
 	case i.Op == isa.Ja && i.Opcode&7 == isa.ClassJMP32:
 		n, ok = newInsn{linux.FeatureGotoLong, ""}, true
-	case i.Opcode&7 == isa.ClassSTX && i.Opcode>>5 == isa.ModeATOMIC>>5 && i.Imm != 0 && !w.k.Has(linux.FeatureAtomicFetch):
+	case i.Opcode&7 == isa.ClassSTX && i.Imm != 0 && !w.k.Has(linux.FeatureAtomicFetch):
 		n, ok = atomicFetch, true
 	case (i.Op == isa.LoadAcq || i.Op == isa.StoreRel) && i.Size < 4:
 		n, ok = newInsn{linux.FeatureLoadAcquire, ""}, true
