@@ -70,15 +70,15 @@ func (w *walk) alu(i *isa.Insn) error {
 			d.setUnknown()
 			return nil
 		}
+		if w.less&domain.LessNeg != 0 {
+			d.setUnknown()
+			return nil
+		}
 		if i.Op == isa.ToLE && i.Imm == 64 {
 			return nil // it does nothing, so even ties remain
 		}
 		num := d.num
 		*d = reg{typ: scalar, num: num, precise: false}
-		if w.less&domain.LessNeg != 0 {
-			d.setUnknown()
-			return nil
-		}
 		d.num.SwapBytes(orders[i.Op], uint(i.Imm))
 		return nil
 	}

@@ -110,7 +110,10 @@ func (w *walk) stackDepths() error {
 
 // loopBudgets adds to the stack what may_goto needs there: a count and a time.
 func (w *walk) loopBudgets() error {
-	const size = 16
+	size := 16
+	if !w.k.Has(linux.FeatureMayGotoTimed) {
+		size = 8 // a count alone
+	}
 	for at := range w.insns {
 		if n := w.in.SubOf[at]; w.insns[at].Op == isa.MayGoto && w.at[at].walked && w.subs[n].extra == 0 {
 			w.subs[n].extra = size

@@ -169,6 +169,19 @@ func (w *walk) callHelper(i *isa.Insn) error {
 	return nil
 }
 
+// checkRetval checks the value that bpf_set_retval is given, after Linux 6.18: an error, or zero.
+func (w *walk) checkRetval() error {
+	r := w.cur.reg(isa.R1)
+	if r.typ != scalar {
+		return w.refuse(einval, "set-retval", "R1 is not a scalar")
+	}
+	s := span{-maxErrno, 0}
+	if !s.contains(r, true) {
+		return w.badReturn(r, s, "At bpf_set_retval", "R1", "set-retval")
+	}
+	return w.mark(isa.R1)
+}
+
 // endEarly puts off what follows, for a function that may end at this instruction: it returns r0 to its caller.
 func (w *walk) endEarly(r0 reg, dropPackets bool) error {
 	if _, err := w.push(w.pc+1, w.pc); err != nil {
@@ -283,6 +296,11 @@ func (w *walk) special(i *isa.Insn, c *call) error {
 	case linux.HelperDynptrFromMem, linux.HelperRingBufReserveDynptr:
 		return w.dynptrHelper(c)
 	case linux.HelperSetRetval:
+		if w.k.Version > linux.Default.Version {
+			if err := w.checkRetval(); err != nil {
+				return err
+			}
+		}
 		if w.prog.Type == linux.ProgTypeLSM {
 			return unsupported("bpf_set_retval in LSM programs")
 		}

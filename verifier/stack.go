@@ -354,6 +354,7 @@ func (w *walk) stackInitialised(n isa.Reg, r *reg, off int, size int64, zeroOK, 
 		}
 		return w.refuse(eacces, "stack-read", "invalid indirect read from stack R%d var_off %s+0 size %d", n, bitsText(r.num.Bits), size)
 	}
+	write = write || w.k.Version < helperReads
 	for at := lo; at < hi+int(size); at++ {
 		spi := (-at - 1) / slotSize
 		s := &f.stack[spi]

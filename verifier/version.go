@@ -36,6 +36,7 @@ var (
 	kptrNames     = linux.V(6, 12) // "kptr" tags a pointer that is owned, "kptr_untrusted" another: was "kptr_ref" and "kptr"
 	linkedSync    = linux.V(6, 18) // scalars with a distance are brought up to date as others are, and may be 32-bit sums
 	namedRanges   = linux.V(6, 12) // what is returned is said in numbers, not in known bits
+	helperReads   = linux.V(6, 18) // what helpers only read is as it was; before, they might have written it
 	memBTF        = linux.V(6, 12) // kernel objects may be read as memory by helpers; keys and values of maps may lie in memory that is in no map
 	oneMap        = linux.V(6, 12) // bpf_for_each_map_elem takes different maps at one place
 )
@@ -79,7 +80,7 @@ func (w *walk) unknownOpcode(i *isa.Insn) string {
 	switch {
 	case i.Op == isa.Ja && i.Opcode&7 == isa.ClassJMP32:
 		n, ok = newInsn{linux.FeatureGotoLong, ""}, true
-	case (i.Op == isa.LoadAcq || i.Op == isa.StoreRel) && !w.k.Has(linux.FeatureAtomicFetch):
+	case i.Opcode&7 == isa.ClassSTX && i.Imm != 0 && !w.k.Has(linux.FeatureAtomicFetch):
 		n, ok = atomicFetch, true
 	case (i.Op == isa.LoadAcq || i.Op == isa.StoreRel) && i.Size < 4:
 		n, ok = newInsn{linux.FeatureLoadAcquire, ""}, true

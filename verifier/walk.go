@@ -126,8 +126,8 @@ const (
 // refuse ends the walk with the kernel's message, which may be several lines.
 func (w *walk) refuse(errno int, code, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	if w.k.Version < linux.Default.Version {
-		text = w.oldWords(text)
+	if w.k.Version != linux.Default.Version {
+		text = w.otherWords(text)
 	}
 	if w.log.on() {
 		w.log.line(text)
