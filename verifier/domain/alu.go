@@ -55,6 +55,9 @@ func alu[W, H width](x, y *Scalar, op Op, is32 bool, less Less) {
 		return
 	}
 	t := aluBits[W](x.Bits, y.Bits, op)
+	if op == Mul && less&LessMul != 0 {
+		t = x.Bits.mulLess(y.Bits).low(nbits[W]())
+	}
 	if is32 {
 		t = t.low(nbits[H]())
 	}

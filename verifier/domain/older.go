@@ -111,6 +111,21 @@ func subSpanLess[W width](x, y span) span {
 	return r
 }
 
+// mulLess multiplies as "Sound, Precise, and Fast Abstract Interpretation with Tristate Numbers" (CGO 2022) does: the known
+// bits once, and what the unknown ones may add bit after bit.
+func (t Tnum) mulLess(o Tnum) Tnum {
+	known, sum := t.Value*o.Value, Tnum{}
+	for ; t.Value|t.Mask != 0; t, o = t.Rsh(1), o.Lsh(1) {
+		switch {
+		case t.Value&1 != 0:
+			sum = sum.Add(Tnum{Mask: o.Mask})
+		case t.Mask&1 != 0:
+			sum = sum.Add(Tnum{Mask: o.Value | o.Mask})
+		}
+	}
+	return TnumConst(known).Add(sum)
+}
+
 // mulSpanLess multiplies what fits half a word, and is not negative.
 func mulSpanLess[W width](x, y span) span {
 	r := fullSpan[W]()
