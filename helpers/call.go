@@ -201,6 +201,9 @@ var ErrCancelled = errors.New("the run was cancelled")
 
 // Cancelled is ErrCancelled if the run is to end.
 func (r *Run) Cancelled() error {
+	if r.Cancel == nil {
+		return nil
+	}
 	select {
 	case <-r.Cancel:
 		return ErrCancelled
@@ -220,8 +223,8 @@ func (r *Run) Finish() {
 	}
 }
 
-// task is whom the run is on behalf of.
-func (r *Run) task() *Task {
+// Current is the current task: whom the run is on behalf of.
+func (r *Run) Current() *Task {
 	if r.Task != nil {
 		return r.Task
 	}

@@ -2,6 +2,7 @@ package helpers
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/cilium/ebpf/btf"
 
@@ -22,10 +23,21 @@ func joinKfuncs(families ...map[string]Func) map[string]*KernelFunc {
 	out := map[string]*KernelFunc{}
 	for _, f := range families {
 		for name, call := range f {
-			out[name] = &KernelFunc{name, call}
+			out[name] = &KernelFunc{name, named(name, call)}
 		}
 	}
 	return out
+}
+
+// named is a function whose errors have its name: engines know the id of a kernel function only.
+func named(name string, call Func) Func {
+	return func(c *Call) (uint64, error) {
+		r0, err := call(c)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", name, err)
+		}
+		return r0, nil
+	}
 }
 
 // Kfunc returns the kernel function with that name; nil if it is not simulated.

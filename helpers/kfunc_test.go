@@ -1,7 +1,10 @@
 package helpers
 
 import (
+	"strings"
 	"testing"
+
+	"github.com/skepbpf/skep/memory"
 
 	"github.com/skepbpf/skep/linux"
 )
@@ -12,5 +15,23 @@ func TestKfuncNames(t *testing.T) {
 		if row := linux.FindKfunc(name); row == nil || !row.Is(linux.KfuncProbed) {
 			t.Errorf("%s is no kernel function that programs may call", name)
 		}
+	}
+}
+
+// TestKfuncErrors: an error says of which kernel function it is.
+func TestKfuncErrors(t *testing.T) {
+	space, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer space.Close()
+	r, err := NewRun(space, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	_, err = Kfunc("bpf_iter_num_next").Call(&Call{Run: r})
+	if err == nil || !strings.HasPrefix(err.Error(), "bpf_iter_num_next: R1: ") {
+		t.Error(err)
 	}
 }

@@ -76,7 +76,7 @@ func localStorage(c *Call) (uint64, error) {
 	if !ok {
 		return bad(0, errWrongMap)
 	}
-	cgroup, attach := c.Run.task().CgroupID, uint32(c.Run.AttachType)
+	cgroup, attach := c.Run.Current().CgroupID, uint32(c.Run.AttachType)
 	if a := m.Local(c.Run.CPU, cgroup, attach); a != 0 {
 		return uint64(a), nil
 	}
@@ -133,7 +133,7 @@ func (c *Call) underCgroup(arg int, index uint32) (uint64, error) {
 	if !ok {
 		return fail(maps.EAGAIN)
 	}
-	t := c.Run.task()
+	t := c.Run.Current()
 	if t.CgroupID == id {
 		return 1, nil
 	}

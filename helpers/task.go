@@ -19,9 +19,9 @@ var taskFamily = map[int32]Func{
 	158: currentTask,
 }
 
-func pidTGID(c *Call) (uint64, error) { return c.Run.task().Words().PIDTGID, nil }
+func pidTGID(c *Call) (uint64, error) { return c.Run.Current().Words().PIDTGID, nil }
 
-func uidGID(c *Call) (uint64, error) { return c.Run.task().Words().UIDGID, nil }
+func uidGID(c *Call) (uint64, error) { return c.Run.Current().Words().UIDGID, nil }
 
 // TaskWords are what helpers return that ask about the current task, which does not change during a run.
 type TaskWords struct {
@@ -36,16 +36,13 @@ func (t *Task) Words() TaskWords {
 	return TaskWords{uint64(t.TGID)<<32 | uint64(t.PID), uint64(t.GID)<<32 | uint64(t.UID), t.CgroupID, t.Addr}
 }
 
-// Current is the current task of the run.
-func (r *Run) Current() *Task { return r.task() }
-
 // comm is bpf_get_current_comm(buf, size): the name, cut to fit, the rest of buf zero.
 func comm(c *Call) (uint64, error) {
 	buf := c.mem(c.Args[0], uint32(c.Args[1]))
 	if len(buf) == 0 {
 		return bad(0, errNoMem)
 	}
-	name := c.Run.task().Comm
+	name := c.Run.Current().Comm
 	n := copy(buf[:len(buf)-1], name[:min(len(name), 15)])
 	clear(buf[n:])
 	return 0, nil
@@ -54,13 +51,13 @@ func comm(c *Call) (uint64, error) {
 // classID is the class of the net_cls cgroup, which there is none of.
 func classID(*Call) (uint64, error) { return 0, nil }
 
-func currentTask(c *Call) (uint64, error) { return c.Run.task().Words().Addr, nil }
+func currentTask(c *Call) (uint64, error) { return c.Run.Current().Words().Addr, nil }
 
-func cgroupID(c *Call) (uint64, error) { return c.Run.task().Words().Cgroup, nil }
+func cgroupID(c *Call) (uint64, error) { return c.Run.Current().Words().Cgroup, nil }
 
 // ancestorCgroupID is the id of the cgroup above at a level, the root being 0; 0 if the task is not that deep.
 func ancestorCgroupID(c *Call) (uint64, error) {
-	t := c.Run.task()
+	t := c.Run.Current()
 	switch level := int64(int32(c.Args[0])); {
 	case level < 0 || level > int64(len(t.Ancestors)):
 		return 0, nil
@@ -78,7 +75,7 @@ func nsPIDTGID(c *Call) (uint64, error) {
 		clear(buf)
 		return fail(maps.EINVAL)
 	}
-	t := c.Run.task()
+	t := c.Run.Current()
 	binary.NativeEndian.PutUint32(buf, t.PID)
 	binary.NativeEndian.PutUint32(buf[4:], t.TGID)
 	return 0, nil

@@ -17,7 +17,7 @@ var traceFamily = map[int32]Func{
 	127: seqWrite,
 	141: getStack,
 	159: func(*Call) (uint64, error) { return 0, nil }, // bpf_bprm_opts_set: nobody looks at it
-	175: func(c *Call) (uint64, error) { return c.Run.task().Regs, nil },
+	175: func(c *Call) (uint64, error) { return c.Run.Current().Regs, nil },
 	176: noBranches,
 	194: kptrXchg,
 }
