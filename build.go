@@ -35,11 +35,10 @@ func newBuilder(w *world, opts *Options) *builder {
 
 // A machine is a program ready to run, as prog arrays and Programs have it.
 type machine struct {
-	engine
+	engine                // a *jit.Program if it runs as native code, else an *interp.Machine
 	compiled *jit.Program // nil if there was to be no native code
-	native   *jit.Program // the same; nil if the program runs in package interp
 	prog     *object.Program
-	why      error // why it does
+	why      error // why it runs in package interp
 	verdict  *Verdict
 	maps     []*kernelMap
 

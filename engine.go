@@ -46,7 +46,7 @@ func ParseEngine(name string) (Engine, error) {
 
 // Engine is what runs the program: EngineJIT or EngineInterp.
 func (p *Program) Engine() Engine {
-	if p.m.native != nil {
+	if nativeTarget(p.m) != nil {
 		return EngineJIT
 	}
 	return EngineInterp
@@ -91,16 +91,17 @@ func (m *machine) compile(b *builder, used []maps.Map) error {
 		m.engine, err = p.Machine()
 		return err
 	}
-	m.native = p
 	return nil
 }
 
 // nativeTarget is the native program of an element of a prog array; nil if it has none.
 func nativeTarget(element any) *jit.Program {
-	if m, ok := element.(*machine); ok {
-		return m.native
+	m, ok := element.(*machine)
+	if !ok {
+		return nil
 	}
-	return nil
+	p, _ := m.engine.(*jit.Program)
+	return p
 }
 
 // target is the Machine of an element of a prog array.
@@ -109,8 +110,8 @@ func target(element any) *interp.Machine {
 	if !ok {
 		return nil
 	}
-	if m.native != nil {
-		t, _ := m.native.Machine()
+	if p := nativeTarget(m); p != nil {
+		t, _ := p.Machine()
 		return t
 	}
 	t, _ := m.engine.(*interp.Machine)

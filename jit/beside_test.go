@@ -18,7 +18,7 @@ import (
 func beside(b *testing.B, oc *object.Collection, types *object.BTF, name string, repeat uint32, steps float64, packet func(round int) []byte) {
 	k, err := oracle.Open()
 	if err != nil {
-		b.Skip(err)
+		b.Skipf("there is no kernel to run beside (Linux, as root): %v", err)
 	}
 	defer k.Close()
 	c, err := skep.LoadObject(oc, &skep.Options{Engine: skep.EngineJIT, VerifyOptions: skep.VerifyOptions{Types: types, Programs: []string{name}}})

@@ -31,7 +31,8 @@ type compiler struct {
 	heads   []bool // jumps backwards lead there, and it is to count them
 	funcs   []function
 	th      thunks
-	stubs   map[int]layout.Label // of hash tables, by index of the map
+	stubs   map[int]layout.Label        // of hash tables, by index of the map
+	kfuncs  map[int]*helpers.KernelFunc // looked for so far
 	arena   bool
 	needs   need
 
@@ -130,6 +131,7 @@ var errUnsupported = errors.New("jit: an instruction has no native form")
 // forget lets go of the program that was compiled, and keeps the memory.
 func (c *compiler) forget() {
 	c.proof, c.prog, c.insns, c.opts, c.b, c.fn = nil, nil, nil, nil, nil, nil
+	clear(c.kfuncs)
 	clear(c.sites[:cap(c.sites)])
 	clear(c.cold[:cap(c.cold)])
 }

@@ -177,9 +177,7 @@ func (c *compiler) fuseSwap(pc int, i, j *isa.Insn) int {
 		c.facts[pc]&(verifier.ForeignBase|verifier.PointerResult) != 0 {
 		return 0
 	}
-	if !c.knownAt[pc].narrow.has(i.Src) {
-		c.b.mov(4, i.Src, i.Src)
-	}
+	c.base(pc, i.Src)
 	if !c.b.loadSwapped(int(i.Size), i.Dst, i.Src, int32(i.Off)) {
 		return 0
 	}

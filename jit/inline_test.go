@@ -2,6 +2,7 @@ package jit
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -195,6 +196,38 @@ func TestAfterLookup(t *testing.T) {
 		}
 		if r0, err := p.Run(b.run); err != nil || r0 != 1 {
 			t.Errorf("%s: %d, %v", listing(insns), r0, err)
+		}
+	}
+}
+
+// TestInPlace: helpers that are in place have no exit, or one that is seldom taken and stands out of line.
+func TestInPlace(t *testing.T) {
+	b := newBed(t)
+	for _, c := range []struct {
+		id   int32
+		cold bool
+	}{{linux.HelperGetSmpProcessorId, false}, {linux.HelperGetCurrentPidTgid, false}, {linux.HelperGetCurrentUidGid, false},
+		{linux.HelperGetCurrentCGroupId, false}, {linux.HelperGetCurrentTask, false}, {linux.HelperKtimeGetNs, true}, {linux.HelperGetPrandomU32, true}} {
+		proof, err := verifier.Verify(&object.Program{Type: uint32(linux.ProgTypeKprobe), License: "GPL", Insns: mixed(1, c.id)}, verifier.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Compile(proof, Options{Space: b.space})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, arch := range Archs() {
+			l, err := p.List(arch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cold := slices.ContainsFunc(l.Parts, func(p Part) bool { return p.What == "out of line" })
+			if cold != c.cold {
+				t.Errorf("helper %d on %s: out of line is %v", c.id, arch, cold)
+			}
+		}
+		if !c.cold && len(p.code.sites) > 0 {
+			t.Errorf("helper %d leaves native code", c.id)
 		}
 	}
 }

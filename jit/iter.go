@@ -16,13 +16,21 @@ const (
 	numDestroy = "bpf_iter_num_destroy"
 )
 
-// kfunc is the kernel function that an instruction calls; nil if there is none.
+// kfunc is the kernel function that an instruction calls; nil if there is none. It is looked for once: that may take a while.
 func (c *compiler) kfunc(pc int) *helpers.KernelFunc {
 	i := &c.insns[pc]
 	if i.Op != isa.CallKfn || c.opts.Kfunc == nil {
 		return nil
 	}
-	return c.opts.Kfunc(i.Imm, i.Off)
+	k, ok := c.kfuncs[pc]
+	if !ok {
+		if c.kfuncs == nil {
+			c.kfuncs = map[int]*helpers.KernelFunc{}
+		}
+		k = c.opts.Kfunc(i.Imm, i.Off)
+		c.kfuncs[pc] = k
+	}
+	return k
 }
 
 // kfuncArguments is how many arguments a kernel function takes.

@@ -17,7 +17,7 @@ import (
 func iterators(t testing.TB) (*object.Collection, *object.BTF) {
 	types, err := object.LoadBTF(object.HostBTF)
 	if err != nil {
-		t.Skipf("no types of a kernel: %v", err)
+		t.Skipf("the running kernel has no types of its functions (%s): %v", object.HostBTF, err)
 	}
 	c, err := object.Load("testdata/iters.o", object.Options{Types: types})
 	require.NoError(t, err)

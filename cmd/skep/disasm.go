@@ -84,7 +84,7 @@ func disassemble(out, errs io.Writer, f *disasmFlags, paths []string) error {
 			var b bytes.Buffer
 			l := newLister(&b, p, !f.noSource)
 			if f.native {
-				code, err := nativeCode(c, name, k, f.arch)
+				code, err := nativeCode(c, name, k, types, f.arch)
 				if err != nil {
 					fmt.Fprintf(errs, "skep: %s: %v\n", path, err)
 					failed = true

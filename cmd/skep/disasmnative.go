@@ -12,8 +12,8 @@ import (
 )
 
 // nativeCode verifies a program, as there is no native code of what is not accepted, and gives its code.
-func nativeCode(c *object.Collection, name string, k *linux.Kernel, arch string) (*jit.Listing, error) {
-	loaded, err := skep.LoadObject(c, &skep.Options{VerifyOptions: skep.VerifyOptions{Kernel: k, Programs: []string{name}}})
+func nativeCode(c *object.Collection, name string, k *linux.Kernel, types *object.BTF, arch string) (*jit.Listing, error) {
+	loaded, err := skep.LoadObject(c, &skep.Options{VerifyOptions: skep.VerifyOptions{Kernel: k, Types: types, Programs: []string{name}}})
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/skepbpf/skep/internal/corpus"
+	"github.com/skepbpf/skep/object"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into testdata")
@@ -222,4 +223,14 @@ func TestParity(t *testing.T) {
 	require.Zero(t, score.Total.Failed)
 	require.GreaterOrEqual(t, 100*score.Total.Agree, 55*score.Total.Wanted)
 	t.Log(out.String()[:strings.Index(out.String(), "\n\n")])
+}
+
+// TestDisasmTypes prints native code of programs that call functions of the kernel whose types are given.
+func TestDisasmTypes(t *testing.T) {
+	if _, err := os.Stat(object.HostBTF); err != nil {
+		t.Skipf("the running kernel has no types of its functions: %v", err)
+	}
+	var out, errs bytes.Buffer
+	require.Zero(t, run([]string{"disasm", "--native", "--btf", "host", "../../jit/testdata/iters.o"}, strings.NewReader(""), &out, &errs), errs.String())
+	require.Contains(t, out.String(), "bytes of ")
 }
